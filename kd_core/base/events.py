@@ -208,7 +208,7 @@ class Failed(Event):
 class Finished(Event):
     """End of a run, also of a stopped or failed one, with the only evaluation on the test set."""
 
-    outcome: str  # "completed", "stopped" or "failed"
+    outcome: str  # "completed", "stopped", "failed", or "pruned" in a search
     phase: str
     step: int
     test_accuracy: dict[str, float]

@@ -45,7 +45,7 @@ class Sweep:
     fixed: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        _check_names([axis.option for axis in self.axes])
+        check_names([axis.option for axis in self.axes])
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("A sweep needs at least one seed, and each seed once.")
         for axis in self.axes:
@@ -133,9 +133,9 @@ def plan_sweep(
     Raises:
         ValueError: for an invalid combination, unless it is due to an "all".
     """
-    _check_names(list(varied))
+    check_names(list(varied))
     axes = tuple(Axis(name, tuple(values)) for name, values in varied.items())
-    base = _first_valid(start, axes, fixed)
+    base = first_valid(start, axes, fixed)
     axes, left_out = expand_all(base, axes, fixed)
     is_needed = any(axis.option in GROUPS for axis in axes)  # otherwise the base has all of them
     sweep = Sweep(base, axes, tuple(seeds), tuple(fixed.items()) if is_needed else ())
@@ -175,16 +175,16 @@ def expand_all(
     return tuple(expanded), left_out
 
 
-def _check_names(names: Sequence[str]) -> None:
-    """Raise ValueError for settings that cannot be varied together."""
-    if len(names) > MAX_AXES:
-        raise ValueError(f"A sweep varies at most {MAX_AXES} settings; this one varies {len(names)}.")
+def check_names(names: Sequence[str], most: int = MAX_AXES, what: str = "sweep") -> None:
+    """Raise ValueError for settings that cannot be varied together, in a sweep or a search."""
+    if len(names) > most:
+        raise ValueError(f"A {what} varies at most {most} settings; this one varies {len(names)}.")
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise ValueError(f"{twice} is varied twice. Choose different options.")
     if "seed" in names:
         raise ValueError("The seed cannot be an axis. Choose the number of seeds of each combination instead.")
     if "device" in names:
-        raise ValueError("The device cannot be an axis: all runs of a sweep are trained on one device.")
+        raise ValueError(f"The device cannot be an axis: all runs of a {what} are trained on one device.")
 
 
 def _is_all(axis: Axis) -> bool:
@@ -198,7 +198,7 @@ def _keys(name: str, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(find_key(GROUPS[name], value, name) for value in values)
 
 
-def _first_valid(start: RunConfig, axes: Sequence[Axis], fixed: Mapping[str, str]) -> RunConfig:
+def first_valid(start: RunConfig, axes: Sequence[Axis], fixed: Mapping[str, str]) -> RunConfig:
     """Return the first valid combination, or that with the first class of each "all" that makes one.
 
     Raises ValueError if there is none.

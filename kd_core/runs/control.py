@@ -106,6 +106,7 @@ class Control:
     seconds: float = 0.0  # of training, pauses excluded
     rate: float = 0.0  # recent seconds per step
     was_paused: bool = False  # during the last call of :meth:`hold`
+    around: tuple[int, int] = (0, 0)  # steps before and after those that the worker counts, in a search
     _commands: deque[Command] = field(default_factory=deque)
     _due: float = 0.0  # when the next step may be taken at the chosen pace
 
@@ -138,6 +139,8 @@ class Control:
     def progress(self, position: tuple[int, int], seconds: float) -> None:
         """Report the steps done and in total, and the seconds of training since the last report."""
         with self.changed:
+            before, after = self.around
+            position = position[0] + before, before + position[1] + after
             if position[0] > self.done:  # the begin or end of a phase is no step
                 self.mode = replace(self.mode, steps=max(0, self.mode.steps - 1))
             seconds_per_step = seconds / max(1, position[0] - self.done)

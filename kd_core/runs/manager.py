@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,6 +23,7 @@ from kd_core.base.errors import StorageError
 from kd_core.base.paths import artefact_folder
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
+from kd_core.config.search import Search
 from kd_core.config.sweep import Sweep
 from kd_core.files.lock import lock_data_folder
 from kd_core.runs.control import (
@@ -39,6 +41,8 @@ from kd_core.runs.control import (
 from kd_core.runs.event_writer import RetryPolicy
 from kd_core.runs.job_queue import JobQueue
 from kd_core.runs.run_states import RunStates
+from kd_core.runs.sweeps.proposals import check_optuna
+from kd_core.runs.sweeps.search_worker import SearchWorker
 from kd_core.runs.worker import Worker
 from kd_core.store.annotations import AnnotationStore
 from kd_core.store.integrity import check_integrity
@@ -133,6 +137,19 @@ class RunManager:
         log.info("sweep %s is queued", name, extra={"event": "state", "run": name, "state": QUEUED})
         return name
 
+    def start_search(self, search: Search, owner: str = "") -> str:
+        """Queue a search and return its id, which is used like that of a sweep.
+
+        Raises ValueError without Optuna, and for a device that this machine does not have.
+        """
+        check_optuna()
+        self._queue.check(search.base.compute.device)
+        name = secrets.token_hex(5)
+        self.store.add_search(name, search, QUEUED)
+        self._enqueue(name, search.base, 0.0, owner)
+        log.info("search %s is queued", name, extra={"event": "state", "run": name, "state": QUEUED})
+        return name
+
     def resume_from_checkpoint(self, run: str, owner: str = "") -> None:
         """Queue an interrupted or stopped run or sweep from its last checkpoint, or from the start without one.
 
@@ -145,6 +162,8 @@ class RunManager:
             raise ValueError(f"The run {run} is part of a sweep. Resume the sweep {member.sweep}.")
         row = member or sweep
         config = None if row is None else row.config
+        if sweep is not None and sweep.is_search:
+            check_optuna()
         if config is not None:
             self._queue.check(config.compute.device)
             artefact_folder(self.folder, "sweeps" if sweep else "runs", run)
@@ -279,10 +298,12 @@ class RunManager:
         members = self.store.members(run) if run_row is None else [run_row]
         folder = artefact_folder(self.folder, "runs" if run_row else "sweeps", run)
         retry = RetryPolicy(lambda text: self._states.set_notice(run, text), control.wait)
-        worker = Worker(
-            self.store, members, folder,
-            device=device, teacher_cache=self.teacher_cache, control=control, retry=retry,
-        )  # fmt: skip
+        parts: dict[str, Any] = {"device": device, "teacher_cache": self.teacher_cache, "control": control, "retry": retry}
+        worker: Worker | SearchWorker
+        if sweep is not None and sweep.is_search:
+            worker = SearchWorker(self.store, sweep, folder, **parts)
+        else:
+            worker = Worker(self.store, members, folder, **parts)
         return worker.run(row.seconds)
 
 

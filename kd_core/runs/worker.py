@@ -21,7 +21,7 @@ from kd_core.runs.control import Control
 from kd_core.runs.event_writer import EventWriter, RetryPolicy
 from kd_core.schemes import plan_of
 from kd_core.store import weight_snapshots
-from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, STOPPED
+from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, PRUNED, STOPPED
 from kd_core.store.store import Run, Store
 from kd_core.store.teacher_cache import TeacherCache
 from kd_core.training.loop import CHECKPOINT_VERSION, GroupTrainer, Trainer
@@ -45,6 +45,8 @@ class Worker:
         retry: What happens when something cannot be written.
     """
 
+    is_continued = False  # whether the seconds before count without a checkpoint, too
+
     def __init__(
         self,
         store: Store,
@@ -63,7 +65,7 @@ class Worker:
         self.configs = {run.id: run.config for run in runs}
         names = list(self.configs)
         self.groups = [[names[place] for place in group] for group in split_into_groups([*self.configs.values()])]
-        unfinished = {run.id for run in runs if run.state != COMPLETED}
+        unfinished = {run.id for run in runs if run.state not in (COMPLETED, PRUNED)}
         self.remaining = [number for number, group in enumerate(self.groups) if unfinished & set(group)]
 
     def run(self, seconds: float) -> tuple[str, float]:
@@ -85,7 +87,7 @@ class Worker:
             return FAILED, 0.0
         runs = [run for number in self.remaining for run in self.groups[number]]
         writer = EventWriter(self.store, {run: written.get(run, 0) for run in runs}, self.checkpoints, self.retry)
-        self.control.seconds = seconds if written else 0.0
+        self.control.seconds = seconds if written or self.is_continued else 0.0
         try:
             return self._train_groups(trainer, writer), self.control.seconds
         except Exception:
@@ -94,7 +96,7 @@ class Worker:
             raise
 
     def _train_groups(self, trainer: GroupTrainer | None, writer: EventWriter) -> str:
-        steps = [_count_steps([self.configs[run] for run in group]) for group in self.groups]
+        steps = [count_steps([self.configs[run] for run in group]) for group in self.groups]
         outcome, total = COMPLETED, sum(steps)
         steps_before = total - sum(steps[number] for number in self.remaining)
         self.control.progress((steps_before, total), 0.0)
@@ -120,6 +122,7 @@ class Worker:
         previous = time.monotonic()
         for chunk in trainer.chunks():
             for place, event in chunk:
+                self._observe(trainer, runs[place], event)
                 writer.add(runs[place], event, self._weights(trainer, place, event))
                 if isinstance(event, Finished):
                     outcomes[runs[place]] = event.outcome
@@ -143,6 +146,9 @@ class Worker:
             writer.save(trainer.checkpoint(), number)
         writer.flush(control.seconds)
         return outcome or outcomes[runs[-1]]
+
+    def _observe(self, trainer: GroupTrainer, run: str, event: Event) -> None:
+        """Look at an event before it is written, and perhaps change what the trainer does next."""
 
     def _weights(self, trainer: GroupTrainer, place: int, event: Event) -> dict[str, Tensor] | None:
         """Return the weights to store with an event; of the runs of a sweep those at the end of each phase."""
@@ -194,7 +200,7 @@ class Worker:
         raise AssertionError("the last candidate is the start")
 
 
-def _count_steps(configs: Sequence[RunConfig]) -> int:
+def count_steps(configs: Sequence[RunConfig]) -> int:
     """Return the steps of a group, the second number of :attr:`GroupTrainer.position`, before it is trained."""
     data = load(configs[0].dataset)
     phases = [phase for phase in plan_of(configs[0]) if len(configs) == 1 or not phase.is_kept]

@@ -10,11 +10,13 @@ from typing import Any, Self
 
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
+from kd_core.config.search import Search, is_search
 from kd_core.config.sweep import Sweep
 from kd_core.store.annotations import Annotations
 
 QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
 COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
+PRUNED = "pruned"  # a run of a search that was ended early, since others are better
 ACTIVE = (QUEUED, TRAINING, PAUSED)
 
 ANNOTATION_COLUMNS = "name, tags, note, pinned"
@@ -79,7 +81,7 @@ class SweepRow:
 
     id: str
     created: float  # seconds since 1970
-    sweep_json: str  # Sweep.to_json()
+    sweep_json: str  # Sweep.to_json() or Search.to_json()
     state: str
     seconds: float  # of training, without pauses
     annotations: Annotations = field(default_factory=Annotations)
@@ -91,27 +93,46 @@ class SweepRow:
         return cls(sweep_id, created, sweep, state, seconds, _annotations(others))
 
     @functools.cached_property
-    def sweep(self) -> Sweep:
+    def plan(self) -> Sweep | Search:
         """The definition. Raises ValueError if it names something that this installation does not have."""
-        return _sweep_of(self.sweep_json)
+        return _plan_of(self.sweep_json)
+
+    @property
+    def sweep(self) -> Sweep:
+        """The definition of a sweep that is no search. Raises ValueError likewise."""
+        if isinstance(self.plan, Search):
+            raise ValueError(f"{self.id} is a search, and no sweep over all combinations.")
+        return self.plan
+
+    @property
+    def search(self) -> Search:
+        """The definition of a search. Raises ValueError likewise."""
+        if isinstance(self.plan, Sweep):
+            raise ValueError(f"{self.id} is a sweep, and no search.")
+        return self.plan
+
+    @functools.cached_property
+    def is_search(self) -> bool:
+        """Whether it is a search, whose runs are proposed one batch after the other."""
+        return is_search(self.sweep_json)
 
     @property
     def config(self) -> RunConfig:
         """The base configuration of all its runs. Raises ValueError likewise."""
-        return self.sweep.base
+        return self.plan.base
 
     @property
     def is_readable(self) -> bool:
         """Whether this installation has everything that its runs need."""
         try:
-            return bool(self.sweep)
+            return bool(self.plan)
         except ValueError:
             return False
 
 
 @functools.lru_cache(maxsize=64)  # since every visitor of a page asks for the same ones
-def _sweep_of(sweep_json: str) -> Sweep:
-    return Sweep.from_json(sweep_json)
+def _plan_of(sweep_json: str) -> Sweep | Search:
+    return (Search if is_search(sweep_json) else Sweep).from_json(sweep_json)
 
 
 @dataclass(frozen=True)

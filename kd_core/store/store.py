@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config.run import RunConfig
+from kd_core.config.search import Search
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import Dataset
 from kd_core.store.database import Database, StateChange
@@ -42,6 +43,7 @@ __all__ = ["EventBatch", "Run", "Store", "SweepRow", "family_of"]
 
 DATABASE = "distillery.sqlite"  # file in a data folder
 TABLES = ("runs", "sweeps")
+MEMBER_COLUMNS = "id, created, config, family, seed, state, sweep, place"
 SET_STATE = "UPDATE {} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
 # Without the hint SQLite reads all events of a run instead.
 ADJUSTED = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
@@ -71,14 +73,37 @@ class Store(Database):
                 "INSERT INTO sweeps (id, created, sweep, state) VALUES (?, ?, ?, ?)",
                 (sweep_id, now, sweep.to_json(), state),
             )
-            columns = "id, created, config, family, seed, state, sweep, place"
             db.executemany(
-                f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO runs ({MEMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (run, now, config.to_json(), family_of(config), config.seed, state, sweep_id, place)
                     for place, (run, config) in enumerate(zip(runs, sweep.configs(), strict=True))
                 ],
             )
+
+    def add_search(self, search_id: str, search: Search, state: str) -> None:
+        """Add a search, a sweep whose runs are added by :meth:`add_members` as they are proposed."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO sweeps (id, created, sweep, state) VALUES (?, ?, ?, ?)",
+                (search_id, time.time(), search.to_json(), state),
+            )
+
+    def add_members(self, search_id: str, members: Mapping[int, tuple[str, RunConfig]], state: str) -> None:
+        """Add runs to a search by their place in it, each with its id."""
+        now = time.time()
+        with self._transaction() as db:
+            db.executemany(
+                f"INSERT INTO runs ({MEMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (run, now, config.to_json(), family_of(config), config.seed, state, search_id, place)
+                    for place, (run, config) in members.items()
+                ],
+            )
+
+    def places(self, search_id: str) -> dict[str, int]:
+        """Return the place of every run of a search or sweep."""
+        return dict(self._db().execute("SELECT id, place FROM runs WHERE sweep = ? ORDER BY place", (search_id,)))
 
     def append(
         self, run: str, first: int, events: Sequence[tuple[float, Event]], weights: Mapping[int, bytes] | None = None
@@ -128,14 +153,15 @@ class Store(Database):
     def transition(self, run: str, before: Iterable[str], after: str) -> bool:
         """Change the state of a run or sweep if it is one of ``before``; return whether it was.
 
-        The runs of a sweep that are not completed change with it. Of two simultaneous calls, one succeeds.
+        The runs of a sweep that are neither completed nor pruned change with it. Of two simultaneous calls, one succeeds.
         """
         states = tuple(before)
         change = f"SET state = ? WHERE id = ? AND state IN ({_placeholders(states)}) AND deleted IS NULL"
         with self._transaction() as db:
             has_changed = [db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES]
             if any(has_changed):
-                db.execute("UPDATE runs SET state = ? WHERE sweep = ? AND state != 'completed'", (after, run))
+                members = "WHERE sweep = ? AND state NOT IN ('completed', 'pruned')"
+                db.execute(f"UPDATE runs SET state = ? {members}", (after, run))
         return any(has_changed)
 
     def rewind(self, run: str, keep: int) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.runs import sweep_eta
-from kd_core.runs.sweep_eta import FinishedSweep, SweepEstimator
+from kd_core.runs.sweeps import sweep_eta
+from kd_core.runs.sweeps.sweep_eta import FinishedSweep, SweepEstimator
 from tools.testing.waiting import wait
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ def test_a_stopped_trial_gives_no_estimate(small_with: With) -> None:
 def test_a_process_ends_cleanly_during_a_trial(tmp_path: Path) -> None:
     code = (
         "import time; from kd_core.base import process; process.exit_without_joining(); "
-        "from kd_core.runs import sweep_eta; from kd_core.config.run import from_flat; "
+        "from kd_core.runs.sweeps import sweep_eta; from kd_core.config.run import from_flat; "
         "from kd_core.config.sweep import Axis, Sweep; "
         "base = from_flat({'dataset': 'moons', 'epochs': '9000'}); "
         "sweep_eta.get_estimator().request(Sweep(base, (Axis('temperature', ('1', '4')),)), 'cpu'); time.sleep(0.5)"

@@ -10,8 +10,9 @@ from kd_core.base import devices
 from kd_core.config.plan import kind_of
 from kd_core.config.sweep import MAX_RUNS, Sweep, titles
 from kd_core.datasets import load
-from kd_core.runs import manager, sweep_eta
-from kd_core.runs.sweep_eta import FinishedSweep
+from kd_core.runs import manager
+from kd_core.runs.sweeps import sweep_eta
+from kd_core.runs.sweeps.sweep_eta import FinishedSweep
 from kd_core.schemes import plan_of
 from kd_core.training.vectorized.compatibility import split_into_groups
 from pages.ui.app import auth

@@ -1,0 +1,1 @@
+"""Sweeps and searches, their expected duration and the proposals of a search."""
