@@ -243,6 +243,10 @@ def plan_search(
     axes, left_out = expand_all(base, axes, fixed)
     classes = {axis.option: Dimension(axis.option, axis.values) for axis in axes}
     configs = [*_class_configs(base, dict(fixed), tuple(classes.values()))]
+    for dimension in classes.values():
+        for key in dimension.choices:
+            if not any(getattr(config, dimension.option).name == key for config in configs):
+                base.with_flat(fixed, **{dimension.option: key})  # raises with the reason
     if unknown := {name: value for name, value in fixed.items() if all(name not in one.flat() for one in configs)}:
         base.with_flat(**unknown)  # raises with the similar names
     dimensions = []

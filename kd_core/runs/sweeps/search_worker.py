@@ -223,8 +223,8 @@ class _Judge:
             return False
         last = max(runs.index(run) for run in together)
         reports = reports_of([self._curves[run] for run in runs[: last + 1]])
-        step = last * RUNGS + rung
-        return proposals.should_prune(self._study, {at: value for at, value in reports.items() if at <= step})
+        steps = range(last * RUNGS, last * RUNGS + rung + 1)  # means over the same seeds
+        return proposals.should_prune(self._study, {step: reports[step] for step in steps if step in reports})
 
 
 def decisive_phase(config: RunConfig) -> tuple[str, str, int]:
