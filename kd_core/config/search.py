@@ -199,9 +199,7 @@ class Search:
         raise error or ValueError(f"{dimension.option}: no run of this search has such a setting.")
 
 
-def _class_configs(
-    base: RunConfig, fixed: Mapping[str, str], classes: Sequence[Dimension]
-) -> Iterator[RunConfig]:
+def _class_configs(base: RunConfig, fixed: Mapping[str, str], classes: Sequence[Dimension]) -> Iterator[RunConfig]:
     """Yield a configuration of each valid combination of classes."""
     names = [dimension.option for dimension in classes]
     combinations = itertools.product(*(dimension.choices for dimension in classes))

@@ -298,7 +298,12 @@ class RunManager:
         members = self.store.members(run) if run_row is None else [run_row]
         folder = artefact_folder(self.folder, "runs" if run_row else "sweeps", run)
         retry = RetryPolicy(lambda text: self._states.set_notice(run, text), control.wait)
-        parts: dict[str, Any] = {"device": device, "teacher_cache": self.teacher_cache, "control": control, "retry": retry}
+        parts: dict[str, Any] = {
+            "device": device,
+            "teacher_cache": self.teacher_cache,
+            "control": control,
+            "retry": retry,
+        }
         worker: Worker | SearchWorker
         if sweep is not None and sweep.is_search:
             worker = SearchWorker(self.store, sweep, folder, **parts)

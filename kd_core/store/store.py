@@ -153,7 +153,8 @@ class Store(Database):
     def transition(self, run: str, before: Iterable[str], after: str) -> bool:
         """Change the state of a run or sweep if it is one of ``before``; return whether it was.
 
-        The runs of a sweep that are neither completed nor pruned change with it. Of two simultaneous calls, one succeeds.
+        The runs of a sweep that are neither completed nor pruned change with it. Of two simultaneous calls, one
+        succeeds.
         """
         states = tuple(before)
         change = f"SET state = ? WHERE id = ? AND state IN ({_placeholders(states)}) AND deleted IS NULL"

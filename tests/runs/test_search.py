@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,12 @@ pytest.importorskip("optuna")
 pytestmark = pytest.mark.slow
 
 SMALL = {"dataset": "moons", "epochs": "8", "teacher_epochs": "1", "labelled": "40"}
-SPACE = {"temperature": "1..16", "alpha": "0..1", "method": "soft_targets,logit_mse", "learning_rate": "0.0003..0.03:log"}
+SPACE = {
+    "temperature": "1..16",
+    "alpha": "0..1",
+    "method": "soft_targets,logit_mse",
+    "learning_rate": "0.0003..0.03:log",
+}
 
 
 def searched(trials: int = 18, seeds: tuple[int, ...] = (0, 1), **limits: int) -> Search:
@@ -83,9 +89,7 @@ def test_the_best_is_chosen_by_validation_and_confirmed_over_seeds_that_no_trial
     assert found.best is best
     assert [run.seed for run in found.confirmation] == [2, 3]
     assert all(run.config.with_flat(seed=0) == best.config for run in found.confirmation)
-    gains = [
-        100 * (run.test["student"]["accuracy"] - run.test["baseline"]["accuracy"]) for run in found.confirmation
-    ]
+    gains = [100 * (run.test["student"]["accuracy"] - run.test["baseline"]["accuracy"]) for run in found.confirmation]
     assert found.verdict.gain == pytest.approx(statistics.fmean(gains))
     assert "All of its 18 trials" in found.reason
     assert rising_best(found.trials)[-1] == best.accuracy
@@ -132,16 +136,14 @@ def test_a_search_that_was_interrupted_again_and_again_ends_like_one_that_was_no
     runs = RunManager(tmp_path)
     name = runs.start_search(searched())
     for count in (2, 7, 13):
-        wait(lambda count=count: len(runs.store.members(name)) > 2 * count or not runs.status(name).is_active, 60)
+        wait(partial(lambda runs, most: len(runs.store.members(name)) > most, runs, 2 * count), 60)
         runs.close()
         runs = RunManager(tmp_path)
         assert runs.store.sweep(name).state == INTERRUPTED
         runs.resume_from_checkpoint(name)
     assert wait_for_end(runs, name, 120) == COMPLETED
     assert outline(results(runs, name)) == outline(results(*whole))
-    assert [run.test for run in results(runs, name).confirmation] == [
-        run.test for run in results(*whole).confirmation
-    ]
+    assert [run.test for run in results(runs, name).confirmation] == [run.test for run in results(*whole).confirmation]
     assert not list((tmp_path / "sweeps" / name).iterdir())
     runs.close()
 
@@ -180,7 +182,9 @@ def test_a_search_without_progress_ends_early(runs: RunManager) -> None:
 
 
 def test_a_search_whose_every_trial_fails_ends_after_two_batches_and_says_why(runs: RunManager) -> None:
-    config = from_flat(SMALL | {"method": "hints", "weight": "1000", "learning_rate": "1", "optimiser": "sgd", "clip": "0"})
+    config = from_flat(
+        SMALL | {"method": "hints", "weight": "1000", "learning_rate": "1", "optimiser": "sgd", "clip": "0"}
+    )
     search, _ = plan_search(config, {"weight": "900..1000"}, {}, (0,), trials=30, batch=2)
     name = runs.start_search(search)
     assert wait_for_end(runs, name, 60) == FAILED

@@ -14,7 +14,17 @@ from kd_core.config.run import RunConfig
 from kd_core.config.search import Search
 from kd_core.schemes import comparison_of
 from kd_core.store.queries import RunQueries
-from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PRUNED, STOPPED, LatestEvaluation, Run, SweepRow
+from kd_core.store.records import (
+    ACTIVE,
+    COMPLETED,
+    FAILED,
+    INTERRUPTED,
+    PRUNED,
+    STOPPED,
+    LatestEvaluation,
+    Run,
+    SweepRow,
+)
 from kd_core.store.store import Store
 
 HOPELESS = 2  # batches of which every trial failed, after which a search ends
@@ -97,10 +107,8 @@ class SearchResults:
         parts = [f"{count} {state}" for state, count in counts.items() if count]
         if self.state == FAILED or (self.trials and counts[FAILED] == len(self.trials) and self.state not in ACTIVE):
             return f"Every trial failed, so there is nothing to choose from. The first one said: {self.error}"
-        if self.state == STOPPED:
-            return f"It was stopped after {len(self.trials)} of {self.search.trials} trials, and can be resumed."
-        if self.state == INTERRUPTED:
-            return f"It was interrupted after {len(self.trials)} of {self.search.trials} trials, and can be resumed."
+        if self.state in (STOPPED, INTERRUPTED):
+            return f"It was {self.state} after {len(self.trials)} of {self.search.trials} trials, and can be resumed."
         trials = f"{len(self.trials)} trials ({', '.join(parts)})"
         if len(self.trials) >= self.search.trials and all(trial.has_ended for trial in self.trials):
             return f"All of its {trials} are over."
@@ -132,7 +140,8 @@ def collect_search(store: Store, row: SweepRow) -> SearchResults:
     """Return the trials of a stored search. Raises ValueError for a search that this installation cannot read."""
     search = row.search
     seeds, limit = len(search.seeds), search.trials * len(search.seeds)
-    places, members = store.places(row.id), store.members(row.id)
+    members = store.members(row.id)
+    places = store.places(row.id)  # read later, since a batch may have come meanwhile
     groups: dict[int, list[Run]] = {}
     for run in members:
         if places[run.id] < limit:

@@ -143,8 +143,8 @@ class SearchWorker:
             device=self.device, teacher_cache=self.teacher_cache, control=self.control, retry=self.retry,
         )  # fmt: skip
         if not is_confirmation:
-            reports = self._reports(earlier)
-            batch.judge = _Judge(self.store, self.search, runs, places, earlier, reports)
+            to_judge = {run.id: places[run.id] for run in runs}
+            batch.judge = _Judge(self.store, self.search, to_judge, (earlier, self._reports(earlier)))
         steps = sum(count_steps([batch.configs[run] for run in group]) for group in batch.groups) / len(runs)
         before = places[runs[0].id] if not is_confirmation else len(places) - len(runs)
         after = 0 if is_confirmation else self.search.count - before - len(runs)
@@ -171,7 +171,10 @@ class BatchWorker(Worker):
     judge: _Judge | None = None
 
     def _create_trainer(
-        self, number: int, resume: Checkpoint | None = None, changes: Sequence[Adjusted | Switched] = ()
+        self,
+        number: int,
+        resume: Checkpoint | None = None,
+        changes: Sequence[Adjusted | Switched] = (),  # noqa: ARG002
     ) -> GroupTrainer:
         configs = [self.configs[run] for run in self.groups[number]]
         return PrunedGroupTrainer(configs, device=self.device, cache=self.teacher_cache, resume=resume)
@@ -183,26 +186,24 @@ class BatchWorker(Worker):
             trainer.prune(group.index(one) for one in condemned)
 
 
+_Earlier = tuple[Sequence[Trial], Mapping[int, Reports]]
+
+
 class _Judge:
     """Decides which trials of a batch are ended early, by the median of completed trials at the same rung.
 
     A trial is judged when all of its runs that are trained together have reached a rung.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        search: Search,
-        runs: Sequence[Run],
-        places: Mapping[str, int],
-        earlier: Sequence[Trial],
-        reports: Mapping[int, Reports],
-    ) -> None:
-        self._study: Any = proposals.create_study(search, earlier, reports)
-        self._curves = {run.id: _curve(store, run) for run in runs}
-        self._phases = {run.id: decisive_phase(run.config) for run in runs}
-        self._trials = {run.id: places[run.id] // len(search.seeds) for run in runs}
-        self._condemned = {self._trials[run.id] for run in runs if run.state == PRUNED}
+    def __init__(self, store: Store, search: Search, runs: Mapping[str, int], earlier: _Earlier) -> None:
+        """Judge ``runs``, by id with their places, against trials of ``earlier`` batches and their values."""
+        stored = {name: run for name in runs if (run := store.run(name))}
+        trials, reports = earlier
+        self._study: Any = proposals.create_study(search, trials, reports)
+        self._curves = {name: _curve(store, run) for name, run in stored.items()}
+        self._phases = {name: decisive_phase(run.config) for name, run in stored.items()}
+        self._trials = {name: place // len(search.seeds) for name, place in runs.items()}
+        self._condemned = {self._trials[name] for name, run in stored.items() if run.state == PRUNED}
 
     def observe(self, run: str, event: Event, group: Sequence[str]) -> list[str]:
         """Return the runs of ``group`` that are to be ended after an event of one of them."""
