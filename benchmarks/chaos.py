@@ -7,6 +7,7 @@ that was read from the store before. Searches need Optuna.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import random
 import resource
@@ -135,12 +136,14 @@ class Killed:
     def __init__(self) -> None:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["benchmarks.chaos"])
+        # As a module of its own, since a process cannot find what belongs to the command that started it.
+        self.target = importlib.import_module("benchmarks.chaos").train
 
     def run(self, job: Job, count: int, rng: random.Random) -> tuple[int, int]:
         """Return how often a process was killed while it trained, and how many events were lost by it."""
         done, seen = 0, list[Events]()
         for number in range(count + 1):
-            process = self.context.Process(target=train, args=(job.folder, job.kind, job.seed), daemon=True)
+            process = self.context.Process(target=self.target, args=(job.folder, job.kind, job.seed), daemon=True)
             with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
                 process.start()
             if number == count:

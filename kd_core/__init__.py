@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         list_schemes,
     )
     from kd_core.api.result import History, Result
+    from kd_core.api.search import SearchResult, SearchTrial, search
     from kd_core.api.seeds import SeedComparison, compare_seeds
     from kd_core.api.stored import StoredRun, load_run, resume_run
     from kd_core.api.sweep import SweepCell, SweepResult, sweep
@@ -49,6 +50,8 @@ __all__ = [
     "HistoryRow",
     "Result",
     "RunConfig",
+    "SearchResult",
+    "SearchTrial",
     "SeedComparison",
     "StoredRun",
     "SweepCell",
@@ -74,6 +77,7 @@ __all__ = [
     "models",
     "resume_run",
     "schemes",
+    "search",
     "sweep",
 ]
 
@@ -89,6 +93,7 @@ _NAMES = {
         "list_schemes",
     ),
     "kd_core.api.result": ("History", "Result"),
+    "kd_core.api.search": ("SearchResult", "SearchTrial", "search"),
     "kd_core.api.seeds": ("SeedComparison", "compare_seeds"),
     "kd_core.api.stored": ("StoredRun", "load_run", "resume_run"),
     "kd_core.api.sweep": ("SweepCell", "SweepResult", "sweep"),

@@ -109,6 +109,17 @@ def plan_of_settings(
     config: RunConfig | None, varied: Mapping[str, Any], fixed: Mapping[str, Any], seeds: int | Sequence[int]
 ) -> tuple[Sweep, list[str]]:
     """Return the sweep over some settings and a sentence for each class that was left out. Raises ValueError."""
+    start, axes, texts = as_texts(config, varied, fixed)
+    return plan_sweep(start, axes, texts, seeds_of(start, seeds))
+
+
+def as_texts(
+    config: RunConfig | None, varied: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> tuple[RunConfig, dict[str, list[str]], dict[str, str]]:
+    """Return the configuration to begin with, and the values of varied and of fixed settings as text, by flat name.
+
+    Raises ValueError.
+    """
     flatten({**varied, **fixed})  # refuses both names of the loss
     data = fixed.get("dataset", config.dataset if config else None)
     parts = with_python_parts(fixed if data is None else {"dataset": data, **fixed})
@@ -120,11 +131,11 @@ def plan_of_settings(
         "method" if name == "loss" else name: [_value_text(name, value, data) for value in _values(values)]
         for name, values in varied.items()
     }
-    return plan_sweep(start, axes, texts, seeds_of(start, seeds))
+    return start, axes, texts
 
 
 def _values(values: Any) -> list[Any]:
-    return [ALL] if values == ALL else list(values)
+    return [values] if isinstance(values, str) else list(values)  # a text is "all", or the range of a search
 
 
 def _value_text(name: str, value: Any, data: Any) -> str:

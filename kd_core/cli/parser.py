@@ -18,6 +18,7 @@ Train a small network under a large one, and see whether the teacher helped.
   train NAME=VALUE ...      train a teacher, a student, and the student alone
   luck NAME=VALUE ...       repeat it with more seeds: is the gain luck?
   sweep NAME=A,B,C ...      every combination of values, over several seeds
+  search NAME=A..B ...      propose values, keep the best, test it on new seeds
   resume RUN                continue a stopped or interrupted run or sweep
   runs [show | delete RUN]  stored runs, or the networks and results of one
   claims [NAME ...]         statements of the literature, tested here in seconds
@@ -32,7 +33,6 @@ Train a small network under a large one, and see whether the teacher helped.
   folder ACTION [FOLDER]    back up, restore or shrink the data folder
   doctor                    what this installation lacks, and how to mend it
   app [--port N]            start the browser app
-
 Example: {PROG} train dataset=digits labelled=50 temperature=4 epochs=120
 Runs are stored in the data folder. Commands have --help. Version {__version__}.
 """
@@ -126,6 +126,18 @@ def _sweep(parser: Parser) -> None:
         "one to three settings with several values, others with one; method=all stands for every method that applies; "
         "seeds=5 says how many seeds",
         metavar="NAME=A,B,C",
+    )
+    _output(parser, "print the result as one JSON object")
+    _ephemeral(parser)
+
+
+def _search(parser: Parser) -> None:
+    _settings(
+        parser,
+        "settings with a range such as temperature=1..20 or learning_rate=0.0003..0.03:log, or with several values; "
+        "others with one; trials=30 says how many trials, seeds=3 how many seeds of each, and patience=12 ends the "
+        "search after so many trials without a better one",
+        metavar="NAME=A..B",
     )
     _output(parser, "print the result as one JSON object")
     _ephemeral(parser)
@@ -266,6 +278,7 @@ COMMANDS = {
     "train": Command("Train a teacher, a student under it, and the same student alone.", "train:train", _train),
     "luck": Command("Repeat a run with more seeds, for a verdict over all of them.", "sweep:repeat", _repeat),
     "sweep": Command("Train every combination of some settings over several seeds.", "sweep:sweep", _sweep),
+    "search": Command("Search for the best values of some settings.", "sweep:search", _search),
     "resume": Command("Continue a stopped or interrupted run or sweep.", "train:resume", _resume),
     "runs": Command("List, show or delete stored runs.", "runs:runs", _runs),
     "claims": Command("List statements of the literature, or test them on this machine.", "experiments:claim", _claims),

@@ -7,6 +7,7 @@ import time
 from argparse import Namespace
 from typing import Any
 
+from kd_core.api.search import summarise_search
 from kd_core.api.stored import StoredRun, open_store
 from kd_core.api.sweep import summarise
 from kd_core.base.errors import StorageError
@@ -17,7 +18,8 @@ from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder
 from kd_core.cli.output import print_recalls, table
 from kd_core.cli.parser import settings_of
-from kd_core.cli.sweep import print_cells, sweep_as_json
+from kd_core.cli.sweep import print_cells, print_search, search_as_json, sweep_as_json
+from kd_core.runs.sweeps.search_results import collect_search
 from kd_core.store.records import ACTIVE, Run, SweepRow
 from kd_core.store.store import Store
 
@@ -63,7 +65,8 @@ def _describe(row: Run | SweepRow) -> dict[str, Any]:
     if isinstance(row, SweepRow):
         body = json.loads(row.sweep_json)
         varied = ", ".join(option for option, _ in body["axes"]) or "the seed"
-        return {**described, "what": f"sweep of {varied}: {_parts(body['base'])}", "name": row.annotations.name}
+        what = "search" if row.is_search else "sweep"
+        return {**described, "what": f"{what} of {varied}: {_parts(body['base'])}", "name": row.annotations.name}
     accuracies = {role: metrics["accuracy"] for role, metrics in (row.test or {}).items()}
     described |= {role: accuracies.get(role) for role in ("student", "baseline")}
     what = f"{_parts(json.loads(row.config_json))}, seed {row.seed}"
@@ -117,6 +120,14 @@ def _show(run: str, *, as_json: bool) -> int:
 
 
 def _show_sweep(store: Store, row: SweepRow, *, as_json: bool) -> int:
+    if row.is_search:
+        found = summarise_search(store, collect_search(store, row))
+        if as_json:
+            print(json.dumps({**_describe(row), **search_as_json(found)}, ensure_ascii=False))
+            return 0
+        print(f"{row.id}  {row.state}  {row.seconds:.0f} s  {_describe(row)['what']}")
+        print_search(found, as_json=False)
+        return 0
     results = [StoredRun(store, run) for run in store.members(row.id)]
     summary = summarise(row.sweep, results)
     if as_json:

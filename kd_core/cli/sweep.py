@@ -7,12 +7,14 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Mapping
+from tempfile import TemporaryDirectory
 
 from kd_core.analysis.verdict import signed, verdict
 from kd_core.api.batch import seeds_of
 from kd_core.api.distillation import merge
 from kd_core.api.result import Result
-from kd_core.api.stored import StoredRun
+from kd_core.api.search import SearchResult, plan_search_of_settings, stored_search, summarise_search
+from kd_core.api.stored import StoredRun, open_manager
 from kd_core.api.sweep import SweepResult, is_all, plan_of_settings, summarise
 from kd_core.base.events import Event, Finished
 from kd_core.base.marks import percent
@@ -23,13 +25,16 @@ from kd_core.cli.output import ProgressLine, duration, percentages, print_proble
 from kd_core.cli.parser import settings_of
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
 from kd_core.config.run import RunConfig
+from kd_core.config.search import SEEDS, SPAN
 from kd_core.config.sweep import Sweep, parse_values
 from kd_core.runs.manager import RunManager
+from kd_core.runs.sweeps.search_results import Trial
 from kd_core.schemes import comparison_of
 from kd_core.store.records import ACTIVE, COMPLETED, STOPPED
 from kd_core.training.loop import train_all
 
 POLL_SECONDS = 0.2
+SHOWN_TRIALS = 10  # of a search, in its table
 
 
 def repeat(arguments: Namespace) -> int:
@@ -57,6 +62,108 @@ def sweep(arguments: Namespace) -> int:
     for sentence in left_out:
         print(sentence, file=sys.stderr)
     return _train(plan, arguments)
+
+
+def search(arguments: Namespace) -> int:
+    """Search for the best values of some settings, and print its trials and the verdict on the best."""
+    print_problems()
+    settings = settings_of(arguments.settings)
+    limits = {name: _count(name, settings.pop(name)) for name in ("trials", "patience") if name in settings}
+    seeds = _count("seeds", settings.pop("seeds", str(SEEDS)))
+    given = {name: text.split(",") if "," in text and SPAN not in text else text for name, text in settings.items()}
+    plan, left_out = plan_search_of_settings(None, given, seeds, **limits)
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
+    keep_freed_memory()
+    if arguments.ephemeral:
+        with TemporaryDirectory(ignore_cleanup_errors=True) as folder, open_manager(folder) as manager:
+            return watch_search(manager, manager.start_search(plan), arguments)
+    with held_folder() as manager:
+        name = manager.start_search(plan)
+        if not arguments.quiet:
+            print(f"Search {name}", file=sys.stderr if arguments.json else sys.stdout, flush=True)
+        return watch_search(manager, name, arguments)
+
+
+def watch_search(manager: RunManager, name: str, arguments: Namespace) -> int:
+    """Show the trials of a stored search until it is over, then its result; return the exit status.
+
+    Ctrl-C stops the search, which can be resumed; a second Ctrl-C interrupts it at once.
+    """
+    is_silent, line = arguments.quiet or arguments.json, ProgressLine()
+    printed, is_stopping = set[int](), False
+    while True:
+        try:
+            status, results = manager.status(name), stored_search(manager, name)
+            for trial in results.trials if not is_silent else ():
+                if trial.has_ended and trial.number not in printed:
+                    printed.add(trial.number)
+                    line.end()
+                    print(f"{trial.number + 1:3}. {_trial_text(trial)}", flush=True)
+            if status is None or not status.is_active:
+                break
+            if status.total and not is_silent:
+                left = f", {duration(status.remaining)} left" if status.remaining else ""
+                line.show(f"{status.done / status.total:4.0%}{left}", is_final=False)
+            time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            stop_or_interrupt(manager, name, is_stopping=is_stopping)
+            is_stopping = True
+    line.end()
+    if status is not None and status.state == STOPPED:
+        return report_stopped(name)
+    if status is None or status.state != COMPLETED:
+        print((status and status.notice) or results.reason or f"The search {name} failed.", file=sys.stderr)
+        return 1
+    print_search(summarise_search(manager.store, results), as_json=arguments.json)
+    return 0
+
+
+def print_search(result: SearchResult, *, as_json: bool) -> None:
+    """Print the best trials of a search, why it ended, and the verdict on the best of them."""
+    if as_json:
+        print(json.dumps(search_as_json(result), ensure_ascii=False))
+        return
+    ended = [trial for trial in result.trials if trial.accuracy is not None and trial.state == COMPLETED]
+    best = sorted(ended, key=lambda trial: trial.accuracy or 0.0, reverse=True)[:SHOWN_TRIALS]
+    names = list(dict.fromkeys(name for trial in best for name in trial.values))
+    rows = [
+        [
+            str(trial.number),
+            *(short_name(trial.values.get(name, "")) for name in names),
+            percent(trial.accuracy or 0.0),
+            "" if trial.gain is None else signed(trial.gain),
+        ]
+        for trial in best
+    ]
+    if rows:
+        print(table(["trial", *names, "validation accuracy", "gain in points"], rows))
+    print(result.reason)
+    if result.confirmed:
+        print("The best by validation, trained again with seeds that no trial had:")
+        print(result.verdict.sentence)
+
+
+def search_as_json(result: SearchResult) -> dict[str, object]:
+    """Return the trials of a search, the best one and the verdict as plain values."""
+    trials = [
+        {"trial": one.number, "values": dict(one.values), "state": one.state, "validation_accuracy": one.accuracy,
+         "gain": one.gain}
+        for one in result.trials
+    ]  # fmt: skip
+    return {
+        "trials": trials,
+        "best": None if result.best is None else result.best.number,
+        "reason": result.reason,
+        "confirmed": [{"id": run.id, "seed": run.config.seed, "outcome": run.outcome} for run in result.confirmed],
+        "verdict": vars(result.verdict) if result.confirmed else None,
+    }
+
+
+def _trial_text(trial: Trial) -> str:
+    values = ", ".join(f"{name}={short_name(value)}" for name, value in trial.values.items())
+    accuracy = "" if trial.accuracy is None or trial.state == "failed" else f" at {percent(trial.accuracy)}"
+    return f"{values}: {trial.state}{accuracy}"
 
 
 def _values(name: str, text: str) -> tuple[str, ...]:
@@ -219,8 +326,10 @@ def _accuracies(test: TestMetrics) -> Mapping[str, float]:
 
 
 def _seed_count(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_SEEDS
+    return DEFAULT_SEEDS if text is None else _count("seeds", text)
+
+
+def _count(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f'seeds = "{text}": choose a whole number from 1 on.')
+        raise ValueError(f'{name} = "{text}": choose a whole number from 1 on.')
     return int(text)

@@ -16,7 +16,7 @@ from kd_core.base.process import keep_freed_memory
 from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
 from kd_core.cli.output import EventPrinter, print_problems
 from kd_core.cli.parser import settings_of
-from kd_core.cli.sweep import watch_sweep
+from kd_core.cli.sweep import watch_search, watch_sweep
 from kd_core.config.run import RunConfig
 from kd_core.export.code import notebook, script
 from kd_core.export.trackers.export import open_feed, tracker_class
@@ -128,7 +128,7 @@ def resume(arguments: Namespace) -> int:
             raise ValueError(f"The run {run} is part of a sweep. Continue that: distillery resume {row.sweep}")
         if sweep is not None:
             manager.resume_from_checkpoint(run)
-            return watch_sweep(manager, run, arguments)
+            return (watch_search if sweep.is_search else watch_sweep)(manager, run, arguments)
         if row is None:
             raise ValueError(f"There is no run {run}. “distillery runs” lists those that are stored.")
         prepared = RunQueries(manager.store).prepared(run)
