@@ -8,13 +8,14 @@ shell.ensure_navigation()
 
 st.title("Sweep")
 st.markdown(
-    "Vary two settings at once, over several seeds, or compare all methods, and see where the teacher helps. Results "
-    "are of the validation set; the cell that you select is confirmed on the test set, once."
+    "Vary two settings at once, over several seeds, compare all methods, or search for the best settings, and see "
+    "where the teacher helps. Results are of the validation set; one choice is confirmed on the test set, once."
 )
 
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
 from kd_core.runs import manager
-from pages.ui.sweep import form, progress
+from pages.ui.sweep import mode, progress
+from pages.ui.sweep.search import results as search_results
 from pages.ui.sweep.settings import current_form, url
 from pages.ui.widgets import charts
 from pages.ui.widgets.text.escape import escape_markdown
@@ -41,12 +42,15 @@ content = current_form(row)
 another = st.expander("Set up another sweep", icon=":material/tune:", key="another", on_change="rerun") if row else None
 if another is None or another.open:
     with another or st.container():
-        form.form(content)
+        mode.form(content)
 if row is None:
-    st.caption("Press Start: the map appears here and fills while the runs train.")
+    st.caption("Press Start: the results appear here and fill while the runs train.")
 else:
     st.header("Results")
-    progress.follow(row, content.options)
+    if row.is_search:
+        search_results.follow(row)
+    else:
+        progress.follow(row, content.options)
     st.divider()
     charts.format_picker()
 progress.earlier(sweep)

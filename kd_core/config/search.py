@@ -141,6 +141,11 @@ class Search:
         """Return the configuration of a trial, with the seed of the base. Raises ValueError for an invalid one."""
         return self.base.with_flat(dict(self.fixed), **values)
 
+    def largest_configs(self) -> list[RunConfig]:
+        """Return the valid combinations of classes, with the upper ends of all ranges."""
+        ends = {each.option: as_text(each.high) for each in self.dimensions if not each.choices}
+        return [config.with_flat(ends) for config in _class_configs(self.base, dict(self.fixed), self.classes)]
+
     def values_of(self, config: RunConfig) -> dict[str, str]:
         """Return the settings of a trial that are searched over, without those that it does not have."""
         flat = config.flat()

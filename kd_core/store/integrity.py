@@ -41,7 +41,7 @@ class IntegrityReport:
 
 def check_integrity(folder: Path, store: Store) -> IntegrityReport:
     """Compare files with rows; remove the unfinished files of the last process, and nothing else."""
-    for part in [*folder.glob(f"*/*{PART_SUFFIX}"), *folder.glob(f"*/*/*{PART_SUFFIX}")]:
+    for part in [*folder.glob(f"*/*{PART_SUFFIX}"), *folder.glob(f"*/*/**/*{PART_SUFFIX}")]:
         if part.relative_to(folder).parts[0] in (*ARTEFACT_FOLDERS, "teachers"):
             part.unlink(missing_ok=True)
     # A run that is still active was active when the last process ended and could not update its row.
@@ -51,8 +51,10 @@ def check_integrity(folder: Path, store: Store) -> IntegrityReport:
     }
     with_folder = {path.name for kind in ARTEFACT_FOLDERS for path in folder.glob(f"{kind}/*") if path.is_dir()}
 
+    exempt = with_checkpoint | store.searches()  # a search goes on from its stored trials
+
     def without_checkpoint(wanted: str) -> tuple[str, ...]:
-        return tuple(run for run, state in states.items() if state == wanted and run not in with_checkpoint)
+        return tuple(run for run, state in states.items() if state == wanted and run not in exempt)
 
     report = IntegrityReport(
         interrupted=tuple(run for run, state in states.items() if state == INTERRUPTED),

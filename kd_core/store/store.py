@@ -204,6 +204,11 @@ class Store(Database):
         """Return the newest sweeps, newest first."""
         return self._sweeps("ORDER BY created DESC LIMIT ?", (limit,))
 
+    def searches(self) -> set[str]:
+        """Return the ids of the sweeps that are searches."""
+        query = "SELECT id FROM sweeps WHERE json_type(sweep, '$.search') IS NOT NULL"
+        return {row[0] for row in self._db().execute(query)}
+
     def members(self, sweep_id: str) -> list[Run]:
         """Return the runs of a sweep, in its order."""
         return self._runs("WHERE sweep = ? ORDER BY place", (sweep_id,))

@@ -146,6 +146,9 @@ def test_a_search_that_was_interrupted_again_and_again_ends_like_one_that_was_no
     assert [run.test for run in results(runs, name).confirmation] == [run.test for run in results(*whole).confirmation]
     assert not list((tmp_path / "sweeps" / name).iterdir())
     runs.close()
+    again = RunManager(tmp_path)
+    assert again.integrity_report.sentences == []
+    again.close()
 
 
 def test_a_stopped_search_says_so_and_goes_on(runs: RunManager) -> None:

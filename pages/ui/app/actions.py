@@ -14,6 +14,7 @@ import streamlit as st
 from kd_core.api.teachers.candidate import TeacherCandidate
 from kd_core.api.teachers.checks import Measurement
 from kd_core.config.run import RunConfig
+from kd_core.config.search import Search
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import Dataset
 from kd_core.files import teachers, uploads
@@ -57,6 +58,14 @@ class Actions:
             self._check_epochs(sweep.config(cell))
         self._check_run(sweep.base)
         return self._runs.start_sweep(sweep, self._owner)
+
+    def start_search(self, search: Search) -> str:
+        """Call :meth:`RunManager.start_search` within the quotas."""
+        self._quotas.check_sweep(search.count)
+        for config in search.largest_configs() if self._quotas.epochs else []:
+            self._check_epochs(config)
+        self._check_run(search.base)
+        return self._runs.start_search(search, self._owner)
 
     def resume_from_checkpoint(self, run: str) -> None:
         """Call :meth:`RunManager.resume_from_checkpoint` within the quotas."""

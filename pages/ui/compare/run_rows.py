@@ -85,10 +85,10 @@ def _sweep_row(group: RunGroup, letters: str) -> dict[str, Any]:
     if sweep is None:
         return table_row(group.run, letters)
     numbers = dict.fromkeys(("student %", "baseline %", "gain"))
-    name = sweep.annotations.name or f"Sweep: {sweep_title(sweep)}"
+    name = sweep.annotations.name or f"{'Search' if sweep.is_search else 'Sweep'}: {sweep_title(sweep)}"
     return {
         **table_row(group.run, letters), **numbers, "name": f"{name} ({group.size:,} runs)",
-        "seed": f"{len(sweep.sweep.seeds)} seeds" if sweep.is_readable else "",
+        "seed": f"{len(sweep.plan.seeds)} seeds" if sweep.is_readable else "",
         "tags": ", ".join(sweep.annotations.tags), "state": sweep.state, "seconds": sweep.seconds, "run": sweep.id,
     }  # fmt: skip
 

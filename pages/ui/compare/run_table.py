@@ -258,7 +258,7 @@ def _group_filter(queries: RunQueries, options: CompareOptions, page: TablePage)
 
 
 def _has_axes(row: SweepRow) -> bool:
-    return not row.is_readable or bool(row.sweep.axes)
+    return not row.is_readable or bool(row.plan.axes)
 
 
 def _facet_text(facet: str, value: str, counts: dict[str, int]) -> str:

@@ -95,7 +95,8 @@ def _links(rows: Sequence[Run | SweepRow]) -> None:
             when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
             if isinstance(row, SweepRow):
                 page, parameter, icon = "pages/sweep.py", "sweep", ":material/grid_on:"
-                what = f"Sweep of {row.sweep.count:,} runs: {describe_sweep(row)}"
+                kind = "Search" if row.is_search else "Sweep"
+                what = f"{kind} of {row.plan.count:,} runs: {describe_sweep(row)}"
             else:  # the form then shows the settings of the run
                 page, parameter, icon, what = "pages/distill.py", "run", None, describe_run(row)
             name = escape_markdown(run_annotations.display_name(row, f"{when} · {what} · {row.state}"))

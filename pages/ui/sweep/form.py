@@ -8,6 +8,7 @@ import streamlit as st
 
 from kd_core.base import devices
 from kd_core.config.plan import kind_of
+from kd_core.config.run import RunConfig
 from kd_core.config.sweep import MAX_RUNS, Sweep, titles
 from kd_core.datasets import load
 from kd_core.runs import manager
@@ -32,15 +33,7 @@ RECENT = 20  # finished sweeps that an estimate may come from
 def form(content: SweepForm) -> None:
     """Draw all widgets and what would be trained; start the sweep when the button is pressed."""
     base = content.base
-    description, link = st.columns([4, 1], gap="medium", vertical_alignment="center")
-    description.markdown(
-        f"Every cell trains **{escape_markdown(base.dataset.title)}** ({base.labels.in_words(load(base.dataset))}) · "
-        f"**{escape_markdown(plan.describe_networks(base))}** · **{escape_markdown(base.method.title)}**, with "
-        f"the options below varied."
-    )
-    link.page_link(
-        "pages/distill.py", label="Change this in Distill", icon=":material/tune:", query_params=base.differences()
-    )
+    describe_base(base)
     names = titles(base)
     for index, (axis, heading) in enumerate(((ACROSS, "x-axis"), (DOWN, "y-axis"))):
         _axis_widgets(content, index, axis, heading, names)
@@ -76,6 +69,19 @@ def form(content: SweepForm) -> None:
         with st.expander(f"Left out, because they do not apply ({len(left_out)})", icon=":material/info:"):
             st.markdown("\n".join(f"- {escape_markdown(sentence)}" for sentence in left_out))
     _expected_duration(sweep)
+
+
+def describe_base(base: RunConfig) -> None:
+    """Draw what every run trains, and the link that changes it."""
+    description, link = st.columns([4, 1], gap="medium", vertical_alignment="center")
+    description.markdown(
+        f"Every run trains **{escape_markdown(base.dataset.title)}** ({base.labels.in_words(load(base.dataset))}) · "
+        f"**{escape_markdown(plan.describe_networks(base))}** · **{escape_markdown(base.method.title)}**, with "
+        f"the options below varied."
+    )
+    link.page_link(
+        "pages/distill.py", label="Change this in Distill", icon=":material/tune:", query_params=base.differences()
+    )
 
 
 def format_duration(seconds: float) -> str:

@@ -44,9 +44,10 @@ def earlier(current: str) -> None:
     labels = {}
     for row in manager.get_manager().store.sweeps(100):
         try:
-            if row.id != current and row.sweep.axes:
+            if row.id != current and row.plan.axes:
                 when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
-                labels[row.id] = f"{when} · {escape_markdown(describe_sweep(row))} · {row.state}"
+                kind = "Search: " if row.is_search else ""
+                labels[row.id] = f"{when} · {kind}{escape_markdown(describe_sweep(row))} · {row.state}"
         except ValueError:  # it needs something that this installation does not have
             continue
         if len(labels) == EARLIER:
@@ -83,6 +84,28 @@ def _draw(row: SweepRow, options: SweepOptions, was_active: bool) -> None:
         slices.slices(results, row.id, selected)
 
 
+def steer(row: SweepRow, status: Status) -> None:
+    """Draw buttons to pause and stop a sweep or search that is queued or training."""
+    with st.container(horizontal=True, key="steer sweep"):
+        if status.state == manager.PAUSED:
+            action_button(
+                "Resume", icon=":material/play_arrow:", key="resume", on_click=send_command, args=("resume", row.id)
+            )
+        else:
+            action_button("Pause", icon=":material/pause:", key="pause", on_click=send_command, args=("pause", row.id))
+        action_button(
+            "Stop and keep", icon=":material/stop:", key="stop", on_click=send_command, args=("stop", row.id),
+            help="Ends it now. Every run is evaluated and kept as it is.",
+        )  # fmt: skip
+
+
+def resume_button(row: SweepRow) -> None:
+    """Draw the button that resumes a stopped or interrupted sweep or search."""
+    if action_button("Resume", icon=":material/play_arrow:", key="proceed"):
+        actions().resume_from_checkpoint(row.id)
+        st.rerun()
+
+
 def _results(row: SweepRow, status: Status) -> SweepResults:
     """Return the results as last drawn unless a cell was filled or completed, or an eighth of the training is done.
 
@@ -113,19 +136,7 @@ def _state(row: SweepRow, status: Status, results: SweepResults) -> None:
     """Draw the state of the sweep, and buttons to pause, stop or resume it."""
     if status.is_active:
         st.progress(min(1.0, status.done / max(1, status.total)), _progress_text(status, results))
-        with st.container(horizontal=True, key="steer sweep"):
-            if status.state == manager.PAUSED:
-                action_button(
-                    "Resume", icon=":material/play_arrow:", key="resume", on_click=send_command, args=("resume", row.id)
-                )
-            else:
-                action_button(
-                    "Pause", icon=":material/pause:", key="pause", on_click=send_command, args=("pause", row.id)
-                )
-            action_button(
-                "Stop and keep", icon=":material/stop:", key="stop", on_click=send_command, args=("stop", row.id),
-                help="Ends the sweep now. Every run is evaluated and kept as it is.",
-            )  # fmt: skip
+        steer(row, status)
     elif status.state in (manager.STOPPED, manager.INTERRUPTED):
         reason = "You stopped this sweep" if status.state == manager.STOPPED else "The app was closed during this sweep"
         reason = "This sweep was interrupted" if status.notice else reason  # the notice gives the cause
@@ -133,9 +144,7 @@ def _state(row: SweepRow, status: Status, results: SweepResults) -> None:
             f"{reason}: {results.complete} of {len(results.cells)} cells are complete, {_epochs(results)}. "
             "The training so far is kept, and the sweep can be resumed."
         )
-        if action_button("Resume", icon=":material/play_arrow:", key="proceed"):
-            actions().resume_from_checkpoint(row.id)
-            st.rerun()
+        resume_button(row)
     elif status.state == manager.FAILED:
         st.error(
             "This sweep ended because of an error in the engine. The details are in the server’s log; the results "

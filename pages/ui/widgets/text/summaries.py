@@ -47,17 +47,17 @@ def describe_sweep(row: SweepRow) -> str:
     Raises ValueError if it needs something that this installation does not have.
     """
     base, names = row.config, titles(row.config)
-    varied = {axis.option for axis in row.sweep.axes}
+    varied = {axis.option for axis in row.plan.axes}
     axes = (
         f"{names.get(axis.option, axis.option)} "
         f"({', '.join(value_title(axis.option, value) for value in axis.values[:6])}{', …' * (len(axis.values) > 6)})"
-        for axis in row.sweep.axes
+        for axis in row.plan.axes
     )
     fixed = [
         "" if "dataset" in varied else base.dataset.title,
         "" if varied & {"student", "teacher"} else describe_networks(base),
         "" if "method" in varied else base.method.title,
-        f"{len(row.sweep.seeds)} seeds",
+        f"{len(row.plan.seeds)} seeds",
     ]
     return " · ".join([" × ".join(axes) or "Seeds only", *filter(None, fixed)])
 

@@ -1,0 +1,1 @@
+"""A search on the Sweep page, its form and its results."""
