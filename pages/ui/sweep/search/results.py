@@ -42,7 +42,7 @@ def _draw(row: SweepRow, was_active: bool) -> None:
     names = titles(row.config)
     _state(row, status, results)
     _verdict(results, names)
-    if results.trials:
+    if any(trial.has_ended for trial in results.trials):
         trial_charts.charts_of(results, row.id, names)
         _table(results, row.id, names)
 

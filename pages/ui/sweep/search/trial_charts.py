@@ -158,7 +158,10 @@ def _axis(dimension: Dimension, names: dict[str, str]) -> dict[str, Any]:
     if dimension.choices:
         labels = [charts.escape_html(value_title(dimension.option, choice)) for choice in dimension.choices]
         return {"title": title, "type": "category", "categoryorder": "array", "categoryarray": labels}
-    return charts.axis(title, (dimension.low, dimension.high), is_log=dimension.is_log)
+    ends = (dimension.low, dimension.high)
+    low, high = map(math.log10, ends) if dimension.is_log else ends
+    margin = 0.04 * (high - low)
+    return charts.axis(title, ends, is_log=dimension.is_log) | {"range": [low - margin, high + margin]}
 
 
 def _hover(trial: Trial, names: dict[str, str]) -> str:
