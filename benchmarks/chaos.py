@@ -255,7 +255,7 @@ def measure(kills: int = KILLS, troubles: int = TROUBLES) -> list[Row]:
             kind = list(KINDS)[number % len(KINDS)]
             expected, seconds = undisturbed(kind, number)
             often()
-            each = min(6, wanted - count)
+            each = min(-(-wanted // (2 * len(KINDS))), wanted - count)  # so that every kind has its turn
             with (
                 tempfile.TemporaryDirectory() as folder,
                 patch.object(database, "TIMEOUT", 0.3),

@@ -15,7 +15,7 @@ from kd_core.api.stored import StoredRun, folder_of, open_manager, wait
 from kd_core.api.sweep import as_texts, is_all
 from kd_core.config.python_parts import store_python_parts
 from kd_core.config.run import RunConfig
-from kd_core.config.search import SEEDS, SPAN, TRIALS, Search, plan_search
+from kd_core.config.search import SEEDS, TRIALS, Search, is_range, plan_search
 from kd_core.runs.manager import RunManager
 from kd_core.runs.sweeps.proposals import check_optuna
 from kd_core.runs.sweeps.search_results import SearchResults, Trial, collect_search
@@ -137,7 +137,7 @@ def summarise_search(store: Store, results: SearchResults, left_out: Sequence[st
 
 
 def _is_varied(name: str, value: Any) -> bool:
-    return isinstance(value, list) or is_all(name, value) or (isinstance(value, str) and SPAN in value)
+    return isinstance(value, list) or is_all(name, value) or (isinstance(value, str) and is_range(value))
 
 
 def _train(plan: Search, folder: Path | None, left_out: Sequence[str]) -> SearchResult:

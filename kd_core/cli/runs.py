@@ -121,13 +121,7 @@ def _show(run: str, *, as_json: bool) -> int:
 
 def _show_sweep(store: Store, row: SweepRow, *, as_json: bool) -> int:
     if row.is_search:
-        found = summarise_search(store, collect_search(store, row))
-        if as_json:
-            print(json.dumps({**_describe(row), **search_as_json(found)}, ensure_ascii=False))
-            return 0
-        print(f"{row.id}  {row.state}  {row.seconds:.0f} s  {_describe(row)['what']}")
-        print_search(found, as_json=False)
-        return 0
+        return _show_search(store, row, as_json=as_json)
     results = [StoredRun(store, run) for run in store.members(row.id)]
     summary = summarise(row.sweep, results)
     if as_json:
@@ -138,6 +132,16 @@ def _show_sweep(store: Store, row: SweepRow, *, as_json: bool) -> int:
     print(table(("run", "seed", "state"), ([one.id, str(one.config.seed), one.state] for one in results)))
     if summary.best is not None and summary.best.results:
         print(summary.best.verdict.sentence)
+    return 0
+
+
+def _show_search(store: Store, row: SweepRow, *, as_json: bool) -> int:
+    result = summarise_search(store, collect_search(store, row))
+    if as_json:
+        print(json.dumps({**_describe(row), **search_as_json(result)}, ensure_ascii=False))
+        return 0
+    print(f"{row.id}  {row.state}  {row.seconds:.0f} s  {_describe(row)['what']}")
+    print_search(result, as_json=False)
     return 0
 
 

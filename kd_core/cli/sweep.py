@@ -25,7 +25,7 @@ from kd_core.cli.output import ProgressLine, duration, percentages, print_proble
 from kd_core.cli.parser import settings_of
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
 from kd_core.config.run import RunConfig
-from kd_core.config.search import SEEDS, SPAN
+from kd_core.config.search import SEEDS
 from kd_core.config.sweep import Sweep, parse_values
 from kd_core.runs.manager import RunManager
 from kd_core.runs.sweeps.search_results import Trial
@@ -70,8 +70,8 @@ def search(arguments: Namespace) -> int:
     settings = settings_of(arguments.settings)
     limits = {name: _count(name, settings.pop(name)) for name in ("trials", "patience") if name in settings}
     seeds = _count("seeds", settings.pop("seeds", str(SEEDS)))
-    given = {name: text.split(",") if "," in text and SPAN not in text else text for name, text in settings.items()}
-    plan, left_out = plan_search_of_settings(None, given, seeds, **limits)
+    choices = {name: text.split(",") if "," in text else text for name, text in settings.items()}
+    plan, left_out = plan_search_of_settings(None, choices, seeds, **limits)
     for sentence in left_out:
         print(sentence, file=sys.stderr)
     keep_freed_memory()

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -28,7 +29,12 @@ from kd_core.config.sweep import (
 TRIALS, SEEDS, BATCH = 30, 3, 6
 MAX_TRIALS, MAX_SEEDS, MAX_RUNS, MAX_DIMENSIONS = 500, 20, 2000, 12
 MAX_COMBINATIONS = 300  # of classes that are looked through for a setting
+NOTHING = (
+    "There is nothing to search over. Give a setting a range, such as temperature=1..20, or several values, such as "
+    "method=soft_targets,dkd."
+)
 SPAN = ".."
+RANGE = re.compile(r"\s*[-+.\deE]+?\s*\.\.\s*[-+\d][-+.\deE]*\s*(:\s*\w*\s*)?")
 LOGARITHMIC, LINEAR = "log", "linear"
 WIDE = 16.0  # ratio of the ends of a range that is searched on a logarithmic scale unless it is said
 
@@ -102,10 +108,7 @@ class Search:
 
     def __post_init__(self) -> None:
         if not self.dimensions:
-            raise ValueError(
-                "There is nothing to search over. Give a setting a range, such as temperature=1..20, or several "
-                "values, such as method=soft_targets,dkd."
-            )
+            raise ValueError(NOTHING)
         check_names([dimension.option for dimension in self.dimensions], MAX_DIMENSIONS, "search")
         _check_count("trials", self.trials, 1, MAX_TRIALS)
         _check_count("patience", self.patience, 0, MAX_TRIALS)
@@ -213,6 +216,11 @@ def _class_configs(base: RunConfig, fixed: Mapping[str, str], classes: Sequence[
             yield base.with_flat(fixed, **dict(zip(names, values, strict=True)))
 
 
+def is_range(text: str) -> bool:
+    """Return whether a text has the form of a range of numbers, such as "1..20"."""
+    return RANGE.fullmatch(text) is not None
+
+
 def is_search(text: str) -> bool:
     """Return whether a stored sweep, as JSON, is a search."""
     return "search" in json.loads(text)
@@ -239,7 +247,7 @@ def plan_search(
         ValueError: for settings that cannot be searched over.
     """
     if not varied:
-        return Search(start, (), tuple(seeds), **limits), []
+        raise ValueError(NOTHING)
     check_names(list(varied), MAX_DIMENSIONS, "search")
     axes = tuple(Axis(name, parse_values(text)) for name, text in varied.items() if name in GROUPS)
     base = first_valid(start, axes, fixed)
@@ -267,7 +275,7 @@ def plan_search(
 
 
 def parse_dimension(name: str, text: str, option: Option) -> Dimension:
-    """Return the dimension that a text such as "1..20:log" or "adam,sgd" stands for. Raises ValueError."""
+    """Return the dimension that a text such as "1..20" or "adam,sgd" stands for. Raises ValueError."""
     if SPAN not in text:
         values = parse_values(text)
         if not values:
@@ -302,12 +310,9 @@ def default_range(config: RunConfig, name: str) -> str:
         low, high = max(low, value / 4), min(high, value * 4)
     elif high > 100 * option.step and value == 0:
         high = min(high, 25 * option.step)
-    rounded = (math.ceil, math.floor) if option.kind == "whole" else (_rounded, _rounded)
-    return SPAN.join(as_text(number(end)) for number, end in zip(rounded, (low, high), strict=True))
-
-
-def _rounded(number: float) -> float:
-    return float(f"{number:.4g}")
+    if option.kind == "whole":
+        return f"{math.ceil(low)}{SPAN}{math.floor(high)}"
+    return f"{low:.4g}{SPAN}{high:.4g}"
 
 
 def _check_count(name: str, number: Any, least: int, most: int) -> None:

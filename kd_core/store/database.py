@@ -171,7 +171,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         CREATE TABLE sweeps (
             id TEXT PRIMARY KEY,
             created REAL NOT NULL,      -- seconds since 1970
-            sweep TEXT NOT NULL,        -- Sweep.to_json()
+            sweep TEXT NOT NULL,        -- Sweep.to_json() or Search.to_json()
             state TEXT NOT NULL,        -- as of a run
             seconds REAL NOT NULL DEFAULT 0
         )

@@ -68,14 +68,14 @@ def test_a_search_started_on_the_page_shows_every_trial_and_the_confirmed_verdic
     name = app.query_params["sweep"]
     assert wait_for_end(shared, name, 60) == "completed"
     app.run()
-    found = stored(shared, name)
-    assert found.reason in all_texts(app).replace("\\", "")
+    ended = stored(shared, name)
+    assert ended.reason in all_texts(app).replace("\\", "")
     rows = trials(app).to_dict("records")
     assert {row["trial"] for row in rows} == {1, 2, 3, 4, 5, 6}
     best = next(row for row in rows if row["best"])
-    assert best["accuracy, %"] == pytest.approx(100 * found.best.accuracy)
-    assert best["Temperature T"] == found.best.values["temperature"]
-    assert unbroken(found.verdict.sentence) in all_texts(app)
+    assert best["accuracy, %"] == pytest.approx(100 * ended.best.accuracy)
+    assert best["Temperature T"] == ended.best.values["temperature"]
+    assert unbroken(ended.verdict.sentence) in all_texts(app)
 
 
 @needs_optuna
@@ -91,7 +91,8 @@ def test_the_best_settings_open_in_distill_and_the_axes_of_the_chart_can_be_chos
     assert not app.exception
     assert app.query_params["down"] in ("learning_rate", ["learning_rate"])
     earlier = open_page("sweep")
-    assert any("Search: Temperature T (1 to 16)" in element.proto.label.replace("\\", "") for element in earlier.get("page_link"))
+    labels = [element.proto.label.replace("\\", "") for element in earlier.get("page_link")]
+    assert any("Search: Temperature T (1 to 16)" in label for label in labels)
 
 
 @needs_optuna

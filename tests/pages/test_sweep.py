@@ -16,8 +16,8 @@ from kd_core.base.registry import plugins
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import Axis, Sweep, value_title
 from kd_core.config.validation import all_options
-from kd_core.runs.sweeps import sweep_eta
 from kd_core.runs.manager import RunManager
+from kd_core.runs.sweeps import sweep_eta
 from pages.ui.app import settings
 from pages.ui.sweep import heatmap
 from pages.ui.sweep.settings import SweepOptions

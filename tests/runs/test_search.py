@@ -45,9 +45,9 @@ def results(runs: RunManager, name: str) -> SearchResults:
     return collect_search(runs.store, runs.store.sweep(name))
 
 
-def outline(found: SearchResults) -> list[tuple[object, ...]]:
+def outline(ended: SearchResults) -> list[tuple[object, ...]]:
     """What a search that was interrupted must share with one that was not."""
-    return [(trial.values, trial.state, trial.accuracy, trial.cell.epochs) for trial in found.trials]
+    return [(trial.values, trial.state, trial.accuracy, trial.cell.epochs) for trial in ended.trials]
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +60,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunManager
 
 
 def test_trials_stay_in_their_ranges_and_each_is_another_one(whole: tuple[RunManager, str]) -> None:
-    found = results(*whole)
-    assert len(found.trials) == 18
-    assert len({tuple(trial.values.items()) for trial in found.trials}) == 18
-    for trial in found.trials:
+    ended = results(*whole)
+    assert len(ended.trials) == 18
+    assert len({tuple(trial.values.items()) for trial in ended.trials}) == 18
+    for trial in ended.trials:
         assert [run.seed for run in trial.runs] == [0, 1]
         assert 1 <= float(trial.values["temperature"]) <= 16
         assert 0.0003 <= float(trial.values["learning_rate"]) <= 0.03
         assert trial.config.method.name == trial.values["method"]
         assert ("alpha" in trial.values) == ("alpha" in trial.config.flat())
-    assert {trial.values["method"] for trial in found.trials} == {"soft_targets", "logit_mse"}
+    assert {trial.values["method"] for trial in ended.trials} == {"soft_targets", "logit_mse"}
 
 
 def test_a_trial_has_the_accuracy_of_the_same_run_alone(whole: tuple[RunManager, str]) -> None:
@@ -84,21 +84,21 @@ def test_a_trial_has_the_accuracy_of_the_same_run_alone(whole: tuple[RunManager,
 def test_the_best_is_chosen_by_validation_and_confirmed_over_seeds_that_no_trial_had(
     whole: tuple[RunManager, str],
 ) -> None:
-    found = results(*whole)
-    best = max((t for t in found.trials if t.state == COMPLETED), key=lambda trial: trial.accuracy)
-    assert found.best is best
-    assert [run.seed for run in found.confirmation] == [2, 3]
-    assert all(run.config.with_flat(seed=0) == best.config for run in found.confirmation)
-    gains = [100 * (run.test["student"]["accuracy"] - run.test["baseline"]["accuracy"]) for run in found.confirmation]
-    assert found.verdict.gain == pytest.approx(statistics.fmean(gains))
-    assert "All of its 18 trials" in found.reason
-    assert rising_best(found.trials)[-1] == best.accuracy
+    ended = results(*whole)
+    best = max((t for t in ended.trials if t.state == COMPLETED), key=lambda trial: trial.accuracy)
+    assert ended.best is best
+    assert [run.seed for run in ended.confirmation] == [2, 3]
+    assert all(run.config.with_flat(seed=0) == best.config for run in ended.confirmation)
+    gains = [100 * (run.test["student"]["accuracy"] - run.test["baseline"]["accuracy"]) for run in ended.confirmation]
+    assert ended.verdict.gain == pytest.approx(statistics.fmean(gains))
+    assert "All of its 18 trials" in ended.reason
+    assert rising_best(ended.trials)[-1] == best.accuracy
 
 
 def test_a_pruned_trial_was_below_the_median_of_earlier_ones_and_others_were_not(
     whole: tuple[RunManager, str],
 ) -> None:
-    found, (runs, _) = results(*whole), whole
+    ended, (runs, _) = results(*whole), whole
 
     def at(trial: object, epoch: int) -> float:
         """Mean over the seeds of the accuracy after an epoch."""
@@ -111,13 +111,13 @@ def test_a_pruned_trial_was_below_the_median_of_earlier_ones_and_others_were_not
         assert len(values) == 2
         return statistics.fmean(values)
 
-    pruned = [trial for trial in found.trials if trial.state == PRUNED]
+    pruned = [trial for trial in ended.trials if trial.state == PRUNED]
     assert pruned
-    for trial in found.trials:
+    for trial in ended.trials:
         if (first := trial.number // 6 * 6) < 6:
             assert trial.state == COMPLETED
             continue
-        earlier = [other for other in found.trials[:first] if other.state == COMPLETED]
+        earlier = [other for other in ended.trials[:first] if other.state == COMPLETED]
         last = trial.cell.epochs[1]
         rungs = [epoch for epoch in (2, 4, 6) if epoch <= last]
         worse = [
@@ -168,9 +168,9 @@ def test_a_space_with_few_combinations_is_searched_once(runs: RunManager) -> Non
     search, _ = plan_search(config, {"temperature": "1,4"}, {}, (0,), trials=20, confirmations=1)
     name = runs.start_search(search)
     assert wait_for_end(runs, name, 60) == COMPLETED
-    found = results(runs, name)
-    assert sorted(trial.values["temperature"] for trial in found.trials) == ["1", "4"]
-    assert "nothing new left to try" in found.reason
+    ended = results(runs, name)
+    assert sorted(trial.values["temperature"] for trial in ended.trials) == ["1", "4"]
+    assert "nothing new left to try" in ended.reason
 
 
 def test_a_search_without_progress_ends_early(runs: RunManager) -> None:
@@ -178,10 +178,10 @@ def test_a_search_without_progress_ends_early(runs: RunManager) -> None:
     search, _ = plan_search(config, {"ema": "0.9..0.99"}, {}, (0,), trials=40, batch=2, patience=4, confirmations=1)
     name = runs.start_search(search)
     assert wait_for_end(runs, name, 60) == COMPLETED
-    found = results(runs, name)
-    assert len(found.trials) < 40
-    assert found.since_best >= 4
-    assert f"for {found.since_best} trials" in found.reason
+    ended = results(runs, name)
+    assert len(ended.trials) < 40
+    assert ended.since_best >= 4
+    assert f"for {ended.since_best} trials" in ended.reason
 
 
 def test_a_search_whose_every_trial_fails_ends_after_two_batches_and_says_why(runs: RunManager) -> None:
@@ -191,11 +191,11 @@ def test_a_search_whose_every_trial_fails_ends_after_two_batches_and_says_why(ru
     search, _ = plan_search(config, {"weight": "900..1000"}, {}, (0,), trials=30, batch=2)
     name = runs.start_search(search)
     assert wait_for_end(runs, name, 60) == FAILED
-    found = results(runs, name)
-    assert [trial.state for trial in found.trials] == [FAILED] * 4
-    assert "Every trial failed" in found.reason
-    assert "not finite" in found.reason
-    assert found.verdict is None
+    ended = results(runs, name)
+    assert [trial.state for trial in ended.trials] == [FAILED] * 4
+    assert "Every trial failed" in ended.reason
+    assert "not finite" in ended.reason
+    assert ended.verdict is None
 
 
 def test_methods_that_are_no_rows_of_a_stack_are_searched_too(runs: RunManager) -> None:
@@ -203,9 +203,9 @@ def test_methods_that_are_no_rows_of_a_stack_are_searched_too(runs: RunManager) 
     search, _ = plan_search(config, {"weight": "0.1..10", "learning_rate": "0.0001..0.1"}, {}, (0, 1), trials=12)
     name = runs.start_search(search)
     assert wait_for_end(runs, name, 120) == COMPLETED
-    found = results(runs, name)
-    assert len(found.trials) == 12
-    for trial in found.trials:
+    ended = results(runs, name)
+    assert len(ended.trials) == 12
+    for trial in ended.trials:
         if trial.state == PRUNED:
             assert {run.state for run in trial.runs} <= {PRUNED, COMPLETED}
 
@@ -218,8 +218,8 @@ def test_without_optuna_a_search_says_how_to_get_it(runs: RunManager, monkeypatc
 
 
 def test_proposals_depend_on_the_stored_trials_alone(whole: tuple[RunManager, str]) -> None:
-    found = results(*whole)
-    first, again = (proposals.propose(found.search, found.trials[:12], {}) for _ in range(2))
+    ended = results(*whole)
+    first, again = (proposals.propose(ended.search, ended.trials[:12], {}) for _ in range(2))
     assert first == again
     assert isinstance(first[0], RunConfig)
-    assert proposals.propose(found.search, found.trials[:6], {}) != first
+    assert proposals.propose(ended.search, ended.trials[:6], {}) != first

@@ -1,4 +1,4 @@
-"""Ending some runs of a stack early: the others keep their numbers."""
+"""Runs of a stack that are ended early, and the others, which keep their numbers."""
 
 import pytest
 
@@ -41,8 +41,8 @@ def test_the_runs_that_are_left_have_the_numbers_of_a_whole_group(extra: dict[st
         run: PRUNED if run in (0, 1, 4) else "completed" for run in range(6)
     }
     for run in (2, 3, 5):
-        for mine, other in zip(pruned[run], whole[run], strict=True):
-            assert mine == pytest.approx(other, abs=0.01)
+        for smaller, other in zip(pruned[run], whole[run], strict=True):
+            assert smaller == pytest.approx(other, abs=0.01)
         assert early[run].test_accuracy == pytest.approx(ends[run].test_accuracy, abs=0.01)
     assert all(len(pruned[run]) < len(whole[run]) for run in (0, 1, 4))
     assert early[0].test["student"]["accuracy"] <= 1

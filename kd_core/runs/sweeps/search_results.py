@@ -160,12 +160,12 @@ def collect_search(store: Store, row: SweepRow) -> SearchResults:
 def _latest_evaluations(store: Store, search_id: str, members: Sequence[Run]) -> dict[str, LatestEvaluation]:
     """Return the last evaluation of every run, of the networks that its scheme compares."""
     pairs = {run.id: _compared(run.config_json) for run in members}
-    queries, found = RunQueries(store), dict[str, LatestEvaluation]()
+    queries, evaluations = RunQueries(store), dict[str, LatestEvaluation]()
     for pair in set(pairs.values()):
         for evaluation in queries.latest_evaluations(search_id, *pair):
             if pairs.get(evaluation.run) == pair:
-                found[evaluation.run] = evaluation
-    return {run.id: found.get(run.id, LatestEvaluation(run.id, run.seed, run.state)) for run in members}
+                evaluations[evaluation.run] = evaluation
+    return {run.id: evaluations.get(run.id, LatestEvaluation(run.id, run.seed, run.state)) for run in members}
 
 
 @functools.lru_cache(maxsize=4096)

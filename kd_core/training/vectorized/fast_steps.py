@@ -229,16 +229,16 @@ class FastSteps:
 
     def continue_from(self, larger: FastSteps, rows: Sequence[int], done: int) -> None:
         """Take over the state of some rows of another stack after ``done`` steps, in the order of these rows."""
-        mine, others = self.step_function, larger.step_function
-        index = torch.tensor(rows, device=others.replicas.flat.device)
-        source = others.tensors()
-        for name, value in mine.tensors().items():
+        smaller, large = self.step_function, larger.step_function
+        index = torch.tensor(rows, device=large.replicas.flat.device)
+        state = large.tensors()
+        for name, value in smaller.tensors().items():
             if name == "sum" or "/" in name:  # of buffers, which have a row for each replica, as the sums have
-                value.copy_(source[name][index])
+                value.copy_(state[name][index])
             elif value.numel():
-                views = others.replicas.views(source[name]).values()
+                views = large.replicas.views(state[name]).values()
                 value.copy_(torch.cat([view[index].flatten() for view in views]))
-        mine.done = done
+        smaller.done = done
 
     def _current_methods(self) -> list[Method]:
         return [trainer.method for trainer in self.taught if trainer.method is not None]
