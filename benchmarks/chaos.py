@@ -25,8 +25,8 @@ from unittest.mock import patch
 from benchmarks.support.rows import Row, report
 from kd_core.base.events import to_json
 from kd_core.config.run import from_flat
-from kd_core.config.search import plan_search
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.config.sweep.search import plan_search
 from kd_core.runs import event_writer
 from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, RunManager
 from kd_core.store import database

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.support.rows import Row, report
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import from_flat
-from kd_core.config.search import plan_search
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.config.sweep.search import plan_search
 from kd_core.runs.manager import COMPLETED, RunManager
 from tools.testing.waiting import wait_for_end
 

@@ -15,7 +15,7 @@ from kd_core.api.stored import StoredRun, folder_of, open_manager, wait
 from kd_core.api.sweep import as_texts, is_all
 from kd_core.config.python_parts import store_python_parts
 from kd_core.config.run import RunConfig
-from kd_core.config.search import SEEDS, TRIALS, Search, is_range, plan_search
+from kd_core.config.sweep.search import SEEDS, TRIALS, Search, is_range, plan_search
 from kd_core.runs.manager import RunManager
 from kd_core.runs.sweeps.proposals import check_optuna
 from kd_core.runs.sweeps.search_results import SearchResults, Trial, collect_search
@@ -78,7 +78,7 @@ def search(
     *,
     trials: int = TRIALS,
     seeds: int | Sequence[int] = SEEDS,
-    patience: int = 0,
+    trial_patience: int = 0,
     store: bool | str | Path = False,
     **settings: Any,
 ) -> SearchResult:
@@ -91,7 +91,7 @@ def search(
         config: a whole configuration; ``settings`` change it.
         trials: how many at most.
         seeds: of each trial; how many, counted from the seed of the configuration, or which.
-        patience: trials without a better one after which the search ends; 0 for none.
+        trial_patience: trials without a better one after which the search ends; 0 for none.
         store: as in :func:`~kd_core.api.distillation.distill`.
         settings: ``temperature="1..20"`` is a range, ``learning_rate="0.0003..0.03:log"`` one on a logarithmic scale,
             ``loss=["kd", "dkd"]`` are choices, and ``loss="all"`` every loss that applies. Any other value holds for
@@ -102,7 +102,7 @@ def search(
         ImportError: without Optuna.
         RuntimeError: if the search is interrupted.
     """
-    plan, left_out = plan_search_of_settings(config, settings, seeds, trials=trials, patience=patience)
+    plan, left_out = plan_search_of_settings(config, settings, seeds, trials=trials, patience=trial_patience)
     try:
         check_optuna()
     except ValueError as error:

@@ -25,8 +25,8 @@ from kd_core.cli.output import ProgressLine, duration, percentages, print_proble
 from kd_core.cli.parser import settings_of
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
 from kd_core.config.run import RunConfig
-from kd_core.config.search import SEEDS
 from kd_core.config.sweep import Sweep, parse_values
+from kd_core.config.sweep.search import SEEDS
 from kd_core.runs.manager import RunManager
 from kd_core.runs.sweeps.search_results import Trial
 from kd_core.schemes import comparison_of
@@ -68,7 +68,8 @@ def search(arguments: Namespace) -> int:
     """Search for the best values of some settings, and print its trials and the verdict on the best."""
     print_problems()
     settings = settings_of(arguments.settings)
-    limits = {name: _count(name, settings.pop(name)) for name in ("trials", "patience") if name in settings}
+    names = {"trials": "trials", "trial_patience": "patience"}
+    limits = {limit: _count(name, settings.pop(name)) for name, limit in names.items() if name in settings}
     seeds = _count("seeds", settings.pop("seeds", str(SEEDS)))
     choices = {name: text.split(",") if "," in text else text for name, text in settings.items()}
     plan, left_out = plan_search_of_settings(None, choices, seeds, **limits)

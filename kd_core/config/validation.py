@@ -33,7 +33,8 @@ BATCH_NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBa
 RESERVED_NAMES = {
     *("projector", "room"),
     *("run", "autoplay", "log", "embed", "embed_options"),
-    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
+    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed", "mode", "space"),
+    *("trials", "trial_patience"),
 }
 
 

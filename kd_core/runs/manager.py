@@ -23,8 +23,8 @@ from kd_core.base.errors import StorageError
 from kd_core.base.paths import artefact_folder
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
-from kd_core.config.search import Search
 from kd_core.config.sweep import Sweep
+from kd_core.config.sweep.search import Search
 from kd_core.files.lock import lock_data_folder
 from kd_core.runs.control import (
     Adjust,

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
-from kd_core.config.search import Search, is_search
 from kd_core.config.sweep import Sweep
+from kd_core.config.sweep.search import Search, is_search
 from kd_core.store.annotations import Annotations
 
 QUEUED, TRAINING, PAUSED = "queued", "training", "paused"

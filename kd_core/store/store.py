@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config.run import RunConfig
-from kd_core.config.search import Search
 from kd_core.config.sweep import Sweep
+from kd_core.config.sweep.search import Search
 from kd_core.datasets import Dataset
 from kd_core.store.database import Database, StateChange
 from kd_core.store.records import (

@@ -3,7 +3,8 @@
 import pytest
 
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.config.search import (
+from kd_core.config.sweep import Axis, Sweep, sweepable_options
+from kd_core.config.sweep.search import (
     Dimension,
     Search,
     default_range,
@@ -12,7 +13,6 @@ from kd_core.config.search import (
     parse_dimension,
     plan_search,
 )
-from kd_core.config.sweep import Axis, Sweep, sweepable_options
 
 
 @pytest.fixture(scope="module")

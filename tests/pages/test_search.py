@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.base.marks import unbroken
 from kd_core.config.run import from_flat
-from kd_core.config.search import plan_search
+from kd_core.config.sweep.search import plan_search
 from kd_core.runs.manager import RunManager
 from kd_core.runs.sweeps.search_results import SearchResults, collect_search
 from kd_core.runs.sweeps.sweep_eta import SweepEstimator

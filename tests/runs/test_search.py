@@ -9,7 +9,7 @@ import pytest
 
 from kd_core.base.events import Validated
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.config.search import Search, plan_search
+from kd_core.config.sweep.search import Search, plan_search
 from kd_core.runs import event_writer
 from kd_core.runs.manager import COMPLETED, FAILED, INTERRUPTED, STOPPED, RunManager
 from kd_core.runs.sweeps import proposals

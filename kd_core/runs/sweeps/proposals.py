@@ -12,7 +12,7 @@ from typing import Any
 
 from kd_core.base.seeds import derive_seed
 from kd_core.config.run import RunConfig
-from kd_core.config.search import Dimension, Search
+from kd_core.config.sweep.search import Dimension, Search
 from kd_core.export.packages import missing_packages
 from kd_core.runs.sweeps.search_results import Trial
 from kd_core.store.records import COMPLETED, PRUNED

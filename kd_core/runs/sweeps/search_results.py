@@ -11,7 +11,7 @@ from kd_core.analysis.sweep_results import Cell
 from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.base.events import Failed
 from kd_core.config.run import RunConfig
-from kd_core.config.search import Search
+from kd_core.config.sweep.search import Search
 from kd_core.schemes import comparison_of
 from kd_core.store.queries import RunQueries
 from kd_core.store.records import (

@@ -13,7 +13,7 @@ from typing import Any
 
 from kd_core.base.events import Adjusted, Event, Switched, Validated
 from kd_core.config.run import RunConfig
-from kd_core.config.search import Search
+from kd_core.config.sweep.search import Search
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.runs.control import Control
 from kd_core.runs.event_writer import RetryPolicy

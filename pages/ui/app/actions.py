@@ -14,8 +14,8 @@ import streamlit as st
 from kd_core.api.teachers.candidate import TeacherCandidate
 from kd_core.api.teachers.checks import Measurement
 from kd_core.config.run import RunConfig
-from kd_core.config.search import Search
 from kd_core.config.sweep import Sweep
+from kd_core.config.sweep.search import Search
 from kd_core.datasets import Dataset
 from kd_core.files import teachers, uploads
 from kd_core.files.teachers.provenance import Provenance

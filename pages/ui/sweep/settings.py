@@ -8,8 +8,8 @@ from typing import Any
 
 from kd_core.base.options import Options, choice, integer, text
 from kd_core.config.run import DEFAULTS, RunConfig
-from kd_core.config.search import MAX_TRIALS, TRIALS, Search
 from kd_core.config.sweep import Axis, Sweep, default_values, expand_all, parse_values, sweepable_options, titles
+from kd_core.config.sweep.search import MAX_TRIALS, TRIALS, Search
 from kd_core.store.store import SweepRow
 from pages.ui.app.settings import read, with_labels
 from pages.ui.app.url_state import UrlState, show_link_errors
@@ -34,7 +34,7 @@ class SweepOptions(Options):
     down_values: str = text("", 2000, "Values on the y-axis, joined by commas.")
     space: str = text("", 4000, "What a search varies, as temperature=1..20 joined by semicolons.")
     trials: int = integer(TRIALS, 1, MAX_TRIALS, "Trials of a search.")
-    patience: int = integer(0, 0, MAX_TRIALS, "Trials without a better one after which a search ends; 0 for none.")
+    trial_patience: int = integer(0, 0, MAX_TRIALS, "Trials without a better one after which a search ends; 0 for none.")
     seeds: int = integer(SEEDS, 1, 100, "Seeds per cell, or per trial of a search.")
     cell: str = text("", 400, "Values of the selected cell, joined by commas; the best cell if empty.")
     confirmed: str = text("", 400, "Values of the cell whose test result is shown.")
@@ -130,7 +130,7 @@ def _options_of(sweep: Sweep | Search) -> dict[str, Any]:
         space = space_text({each.option: each.text for each in sweep.dimensions})
         return {
             "mode": SEARCH, "space": space, "seeds": len(sweep.seeds), "trials": sweep.trials,
-            "patience": sweep.patience, ACROSS: "", DOWN: "",
+            "trial_patience": sweep.patience, ACROSS: "", DOWN: "",
         }  # fmt: skip
     options: dict[str, Any] = {"seeds": len(sweep.seeds), ACROSS: "", DOWN: NONE if sweep.axes else ""}
     for name, axis in zip((ACROSS, DOWN), sweep.axes, strict=False):

@@ -6,8 +6,8 @@ import streamlit as st
 
 from kd_core.base import devices
 from kd_core.base.options import Option
-from kd_core.config.search import BATCH, MAX_DIMENSIONS, MAX_SEEDS, MAX_TRIALS, Search, default_range, plan_search
 from kd_core.config.sweep import sweepable_options, titles
+from kd_core.config.sweep.search import BATCH, MAX_DIMENSIONS, MAX_SEEDS, MAX_TRIALS, Search, default_range, plan_search
 from kd_core.runs.sweeps import proposals
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.settings import with_labels
@@ -50,7 +50,7 @@ def form(content: SweepForm) -> None:
         )  # fmt: skip
     with right:
         _number(
-            "Patience, trials", "patience", content.options.patience, (0, MAX_TRIALS),
+            "Patience, trials", "trial_patience", content.options.trial_patience, (0, MAX_TRIALS),
             "The search ends after so many trials without a better one; 0 for none.",
         )  # fmt: skip
     _start(content, space, names)
@@ -88,7 +88,7 @@ def _start(content: SweepForm, space: dict[str, str], names: dict[str, str]) -> 
 def _plan(content: SweepForm, space: dict[str, str]) -> tuple[Search, list[str]]:
     first, options = content.base.seed, content.options
     seeds = range(first, first + min(MAX_SEEDS, options.seeds))
-    return plan_search(content.base, space, {}, seeds, trials=options.trials, patience=options.patience)
+    return plan_search(content.base, space, {}, seeds, trials=options.trials, patience=options.trial_patience)
 
 
 def _what(option: Option) -> str:

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.base.marks import percent
-from kd_core.config.search import Dimension
 from kd_core.config.sweep import value_title
+from kd_core.config.sweep.search import Dimension
 from kd_core.runs import manager
 from kd_core.runs.sweeps.search_results import SearchResults, Trial, rising_best
 from kd_core.store.records import PRUNED
