@@ -75,11 +75,11 @@ def test_the_terminal_searches_lists_and_shows(
     assert main(["runs"]) == 0
     assert "search of temperature: moons" in capsys.readouterr().out
     assert main(["runs", "show", name, "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert [trial["trial"] for trial in shown["trials"]] == [1, 2, 3, 4]
-    best = max(shown["trials"], key=lambda trial: trial["validation_accuracy"])
-    assert shown["best"] == best["trial"]
-    assert shown["verdict"]["seeds"] == 5
+    body = json.loads(capsys.readouterr().out)
+    assert [trial["trial"] for trial in body["trials"]] == [1, 2, 3, 4]
+    best = max(body["trials"], key=lambda trial: trial["validation_accuracy"])
+    assert body["best"] == best["trial"]
+    assert body["verdict"]["seeds"] == 5
     assert main(["resume", name]) == 2
     assert "Only an interrupted or stopped run can be resumed" in capsys.readouterr().err
     assert main(["runs", "delete", name]) == 0

@@ -34,7 +34,7 @@ class SweepOptions(Options):
     down_values: str = text("", 2000, "Values on the y-axis, joined by commas.")
     space: str = text("", 4000, "What a search varies, as temperature=1..20 joined by semicolons.")
     trials: int = integer(TRIALS, 1, MAX_TRIALS, "Trials of a search.")
-    trial_patience: int = integer(0, 0, MAX_TRIALS, "Trials without a better one after which a search ends; 0 for none.")
+    trial_patience: int = integer(0, 0, MAX_TRIALS, "Trials without a better one that end a search; 0 for none.")
     seeds: int = integer(SEEDS, 1, 100, "Seeds per cell, or per trial of a search.")
     cell: str = text("", 400, "Values of the selected cell, joined by commas; the best cell if empty.")
     confirmed: str = text("", 400, "Values of the cell whose test result is shown.")

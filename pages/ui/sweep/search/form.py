@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from kd_core.base import devices
@@ -56,7 +58,7 @@ def form(content: SweepForm) -> None:
     _start(content, space, names)
 
 
-def _start(content: SweepForm, space: dict[str, str], names: dict[str, str]) -> None:
+def _start(content: SweepForm, space: dict[str, str], names: Mapping[str, str]) -> None:
     base, search, left_out = content.base, None, list[str]()
     try:
         search, left_out = _plan(content, space)

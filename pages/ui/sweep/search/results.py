@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -77,7 +78,7 @@ def _progress_text(status: Status, results: SearchResults) -> str:
     )
 
 
-def _verdict(results: SearchResults, names: dict[str, str]) -> None:
+def _verdict(results: SearchResults, names: Mapping[str, str]) -> None:
     """Draw the best trial and, once it is confirmed, the verdict on it over seeds that no trial had."""
     best = results.best
     if best is None:
@@ -112,13 +113,13 @@ def _verdict(results: SearchResults, names: dict[str, str]) -> None:
                 )  # fmt: skip
 
 
-def trial_title(trial: Trial, names: dict[str, str]) -> str:
+def trial_title(trial: Trial, names: Mapping[str, str]) -> str:
     """Return the values of a trial in words, as "Temperature T 4, Teacher weight α 0.9"."""
     values = (f"{names.get(name, name)} {value_title(name, value)}" for name, value in trial.values.items())
     return ", ".join(values)
 
 
-def _table(results: SearchResults, name: str, names: dict[str, str]) -> None:
+def _table(results: SearchResults, name: str, names: Mapping[str, str]) -> None:
     """Draw every trial as a table, the best first, and offer it as a file."""
     ordered = sorted(results.trials, key=lambda trial: (trial.state == manager.COMPLETED, trial.accuracy or -1.0))
     rows = [_row(trial, results, names) for trial in reversed(ordered)]
@@ -129,7 +130,7 @@ def _table(results: SearchResults, name: str, names: dict[str, str]) -> None:
     tables.download(lambda: rows, f"search {name}")
 
 
-def _row(trial: Trial, results: SearchResults, names: dict[str, str]) -> dict[str, Any]:
+def _row(trial: Trial, results: SearchResults, names: Mapping[str, str]) -> dict[str, Any]:
     values = {
         names.get(each.option, each.option): value_title(each.option, trial.values[each.option])
         if each.option in trial.values

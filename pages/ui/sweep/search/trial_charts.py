@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ HEIGHT = 340
 STATES = {manager.COMPLETED: ("completed", "circle"), PRUNED: ("pruned", "x-thin-open")}
 
 
-def charts_of(results: SearchResults, name: str, names: dict[str, str]) -> None:
+def charts_of(results: SearchResults, name: str, names: Mapping[str, str]) -> None:
     """Draw both charts side by side."""
     version = hash(tuple((trial.number, trial.state, trial.accuracy) for trial in results.trials))
     left, right = st.columns(2, gap="medium")
@@ -58,7 +59,7 @@ def _two_options(results: SearchResults) -> tuple[Dimension, Dimension | None]:
     return dimensions[first], dimensions.get(second)
 
 
-def _pickers(results: SearchResults, names: dict[str, str], first: Dimension, second: Dimension | None) -> None:
+def _pickers(results: SearchResults, names: Mapping[str, str], first: Dimension, second: Dimension | None) -> None:
     options = [each.option for each in results.search.dimensions]
     for number, (column, dimension) in enumerate(zip(st.columns(2, gap="small"), (first, second), strict=True)):
         if dimension is not None:
@@ -104,7 +105,7 @@ def _history(results: SearchResults) -> go.Figure:
     return figure
 
 
-def _map(results: SearchResults, first: Dimension, second: Dimension | None, names: dict[str, str]) -> go.Figure:
+def _map(results: SearchResults, first: Dimension, second: Dimension | None, names: Mapping[str, str]) -> go.Figure:
     figure = charts.small_figure()
     trials = [
         trial for trial in _evaluated(results) if all(d is None or d.option in trial.values for d in (first, second))
@@ -153,7 +154,7 @@ def _value(dimension: Dimension, trial: Trial) -> Any:
     return charts.escape_html(value_title(dimension.option, text)) if dimension.choices else float(text)
 
 
-def _axis(dimension: Dimension, names: dict[str, str]) -> dict[str, Any]:
+def _axis(dimension: Dimension, names: Mapping[str, str]) -> dict[str, Any]:
     title = names.get(dimension.option, dimension.option)
     if dimension.choices:
         labels = [charts.escape_html(value_title(dimension.option, choice)) for choice in dimension.choices]
@@ -164,7 +165,7 @@ def _axis(dimension: Dimension, names: dict[str, str]) -> dict[str, Any]:
     return charts.axis(title, ends, is_log=dimension.is_log) | {"range": [low - margin, high + margin]}
 
 
-def _hover(trial: Trial, names: dict[str, str]) -> str:
+def _hover(trial: Trial, names: Mapping[str, str]) -> str:
     values = [f"{names.get(name, name)} {value_title(name, value)}" for name, value in trial.values.items()]
     lines = [f"trial {trial.number + 1}: {percent(trial.accuracy or 0.0)}", *values]
     return "<br>".join(charts.escape_html(line) for line in lines)
@@ -176,7 +177,7 @@ def _history_text(results: SearchResults) -> str:
     return text if best is None else f"{text} The best is trial {best.number + 1} with {percent(best.accuracy or 0.0)}."
 
 
-def _map_text(results: SearchResults, first: Dimension, second: Dimension | None, names: dict[str, str]) -> str:
+def _map_text(results: SearchResults, first: Dimension, second: Dimension | None, names: Mapping[str, str]) -> str:
     options = " and ".join(names.get(each.option, each.option) for each in (first, second) if each is not None)
     best = results.best
     text = f"Accuracy of the trials over {options}."
