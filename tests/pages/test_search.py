@@ -11,9 +11,11 @@ from streamlit.testing.v1 import AppTest
 from kd_core.base.marks import unbroken
 from kd_core.config.run import from_flat
 from kd_core.config.sweep.search import plan_search
+from kd_core.export import formats
 from kd_core.runs.manager import RunManager
 from kd_core.runs.sweeps.search_results import SearchResults, collect_search
 from kd_core.runs.sweeps.sweep_eta import SweepEstimator
+from kd_core.store.records import PRUNED
 from pages.ui.sweep.settings import read_space, space_text
 from tests.pages.test_compare import all_texts
 from tests.pages.test_distill import Open, button
@@ -125,3 +127,19 @@ def test_other_pages_show_a_search_as_one_row(open_page: Open, searched: str) ->
     assert not app.exception
     assert "Search: Temperature T" in str([frame.value.to_dict("records") for frame in app.dataframe])
     assert not open_page("distill").exception
+
+
+@needs_optuna
+def test_a_pruned_run_opens_and_says_what_it_is(open_page: Open, shared: RunManager) -> None:
+    search, _ = plan_search(from_flat(SMALL), SPACE, {}, (0,), trials=24, confirmations=1)
+    name = shared.start_search(search)
+    assert wait_for_end(shared, name, 60) == "completed"
+    pruned = next(trial for trial in stored(shared, name).trials if trial.state == PRUNED)
+    run = pruned.runs[0].id
+    app = open_page("distill", run=run)
+    assert any("ended early" in info.value for info in app.info)
+    assert not app.exception
+    assert not open_page("inspect", run=run).exception
+    assert not open_page("compare", runs=f"{run},{shared.store.members(name)[0].id}").exception
+    (path, _) = formats.write(shared.store, run, "html", str(shared.folder / "report.html"), "", dict)
+    assert "Pruned" in path.read_text(encoding="utf-8")

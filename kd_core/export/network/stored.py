@@ -28,10 +28,15 @@ from kd_core.models import Model
 from kd_core.nn.inference import freeze, predict_logits
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.queries import RunQueries
-from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, STOPPED
+from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, PRUNED, STOPPED
 from kd_core.store.store import Run, Store
 
-WORDS = {STOPPED: "stopped", INTERRUPTED: "interrupted", FAILED: "failed"}  # of other states: unfinished
+WORDS = {
+    STOPPED: "stopped",
+    PRUNED: "pruned",
+    INTERRUPTED: "interrupted",
+    FAILED: "failed",
+}  # of other states: unfinished
 Networks = Callable[[], Mapping[str, nn.Module]]
 
 

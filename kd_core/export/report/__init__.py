@@ -24,7 +24,7 @@ from kd_core.export.report.charts import Line, line_chart
 from kd_core.files.teachers.provenance import provenance
 from kd_core.schemes import teacher_phase
 from kd_core.store.queries import RunQueries
-from kd_core.store.records import ACTIVE, INTERRUPTED, STOPPED
+from kd_core.store.records import ACTIVE, INTERRUPTED, PRUNED, STOPPED
 from kd_core.store.store import Run, Store
 
 DEFAULT_TEMPERATURE = 4.0
@@ -35,6 +35,7 @@ STATES = {
     **dict.fromkeys(ACTIVE, ("Unfinished", "This run is not finished: the numbers are those of the time of writing.")),
     STOPPED: ("Stopped", "This run was stopped before its end, so it was trained for less than its settings say."),
     INTERRUPTED: ("Interrupted", "This run was interrupted and has not been resumed."),
+    PRUNED: ("Pruned", "This run was ended early, since other trials of its search were better."),
     "failed": ("Failed", "This run failed before its end; its numbers say nothing about the method."),
 }
 

@@ -13,6 +13,7 @@ from kd_core.config.run import DEFAULTS, RunConfig
 from kd_core.runs import manager
 from kd_core.schemes import plan_of
 from kd_core.store.queries import RunQueries
+from kd_core.store.records import PRUNED
 from kd_core.store.store import Run, SweepRow
 from pages.ui.app import startup_notices
 from pages.ui.app.actions import action_button, actions
@@ -49,6 +50,11 @@ def outcome(row: Run) -> None:
             retry(row, failed.batch_size, failed.phase)
     elif row.state == manager.FAILED:
         st.error("Training stopped because of an error in the engine. The details are in the server’s log.")
+    elif row.state == PRUNED:
+        st.info("This run was ended early, since other trials of its search were better. Its networks are kept.")
+        st.page_link(
+            "pages/sweep.py", label="Open the search", icon=":material/search:", query_params={"sweep": row.sweep}
+        )
     elif row.state in (manager.STOPPED, manager.INTERRUPTED):
         # The notice, if there is one, gives the cause.
         has_cause = startup_notices.has_notice(row.id)
