@@ -95,7 +95,7 @@ class SweepRow:
     @functools.cached_property
     def plan(self) -> Sweep | Search:
         """The definition. Raises ValueError if it names something that this installation does not have."""
-        return _plan_of(self.sweep_json)
+        return plan_of_json(self.sweep_json)
 
     @property
     def sweep(self) -> Sweep:
@@ -131,7 +131,8 @@ class SweepRow:
 
 
 @functools.lru_cache(maxsize=64)  # since every visitor of a page asks for the same ones
-def _plan_of(sweep_json: str) -> Sweep | Search:
+def plan_of_json(sweep_json: str) -> Sweep | Search:
+    """Return the definition of a sweep or search from its JSON. Raises ValueError."""
     return (Search if is_search(sweep_json) else Sweep).from_json(sweep_json)
 
 

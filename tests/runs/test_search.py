@@ -1,7 +1,9 @@
 """Searches, proposed by Optuna in batches, pruned, confirmed and resumed with the same proposals."""
 
+import sqlite3
 import statistics
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -223,3 +225,19 @@ def test_proposals_depend_on_the_stored_trials_alone(whole: tuple[RunManager, st
     assert first == again
     assert isinstance(first[0], RunConfig)
     assert proposals.propose(ended.search, ended.trials[:6], {}) != first
+
+
+def test_a_stored_search_whose_settings_are_gone_is_kept_and_refused_with_the_name(runs: RunManager) -> None:
+    name = runs.start_search(searched(8))
+    wait(lambda: results(runs, name).trials, 30)
+    runs.stop(name)
+    assert wait_for_end(runs, name, 60) == STOPPED
+    with closing(sqlite3.connect(runs.store.path)) as db:
+        db.execute("UPDATE sweeps SET sweep = replace(sweep, '[\"temperature\"', '[\"warmth\"')")
+        db.commit()
+    row = runs.store.sweep(name)
+    assert not row.is_readable
+    with pytest.raises(ValueError, match="warmth: there is no such setting"):
+        runs.resume_from_checkpoint(name)
+    assert runs.status(name).state == STOPPED
+    assert runs.store.members(name)

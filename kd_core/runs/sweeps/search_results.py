@@ -24,6 +24,7 @@ from kd_core.store.records import (
     LatestEvaluation,
     Run,
     SweepRow,
+    plan_of_json,
 )
 from kd_core.store.store import Store
 
@@ -176,7 +177,9 @@ def _compared(config_json: str) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=4096)
 def _values(search_json: str, config_json: str) -> dict[str, str]:
-    return Search.from_json(search_json).values_of(RunConfig.from_json_unchecked(config_json))
+    search = plan_of_json(search_json)
+    assert isinstance(search, Search)
+    return search.values_of(RunConfig.from_json_unchecked(config_json))
 
 
 def _error(store: Store, run: str) -> str:
