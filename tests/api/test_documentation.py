@@ -61,4 +61,5 @@ def test_every_cell_of_the_notebook_runs(
 def test_the_page_names_everything_that_is_public() -> None:
     text = PAGE.read_text(encoding="utf-8")
     objects = {"History", "HistoryRow", "Result", "SeedComparison", "StoredRun", "SweepCell", "SweepResult"}
+    objects |= {"SearchResult", "SearchTrial"}
     assert {name for name in kd.__all__ if f"kd.{name}" not in text} <= objects | {"__version__", "list_presets"}
