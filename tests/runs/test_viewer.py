@@ -39,7 +39,7 @@ def test_a_viewer_counts_the_runs_of_a_sweep(runs: RunManager, small_with: Calla
     sweep = runs.start_sweep(Sweep.over_seeds(small_with(epochs="300"), range(3)))
     wait(lambda: viewer.status(sweep).total)
     assert wait_for_end(runs, sweep) == COMPLETED
-    assert viewer.status(sweep).state == COMPLETED
+    wait(lambda: viewer.status(sweep).state == COMPLETED)
     assert viewer.status("nothing") is None
 
 
