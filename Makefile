@@ -3,6 +3,7 @@
 # make test   everything: check, slow and browser tests, and known vulnerabilities of what is installed
 # make docs   the generated pages of docs/; make results and make screenshots what is trained and photographed
 # make lowest the tests but those in a browser with the lowest versions that requirements.txt allows, in .venv-lowest
+# make cluster the tests of runs on a Ray cluster, with Ray in .venv-cluster
 # make bench  the benchmarks of the screen, some ten minutes
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 # Two at a time; helpers of torch that wait must not keep the other's core busy.
 PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
-.PHONY: run check test lint style types unit browser audit docs results screenshots bench lowest
+.PHONY: run check test lint style types unit browser audit docs results screenshots bench lowest cluster
 
 run: .venv/installed-app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -72,6 +73,14 @@ lowest:
 	.venv-lowest/bin/python -m pip install --quiet -r .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --quiet -r requirements-dev.txt -c .venv-lowest/lowest.txt
 	OMP_WAIT_POLICY=PASSIVE .venv-lowest/bin/python -m pytest -m "not browser" -n 2 --dist worksteal
+
+# Ray beside everything else, which the path file makes visible there.
+cluster: .venv/installed-browser
+	$(BIN)/python -m venv .venv-cluster
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > .venv-cluster/shared.pth
+	cp .venv-cluster/shared.pth .venv-cluster/lib/python*/site-packages/
+	.venv-cluster/bin/python -m pip install --quiet "ray[client]>=2.52,<3"
+	.venv-cluster/bin/python -m pytest tests/runs/test_ray_cluster.py tests/browser/test_cluster.py
 
 # The marker files make a second call install nothing.
 .venv/bin/python:

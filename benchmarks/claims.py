@@ -21,7 +21,7 @@ from benchmarks.support.cells import machine
 from kd_core.base import discovery
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.claims import Measured, claims, find
-from kd_core.runs.claim_runs import measure
+from kd_core.runs.questions.claim_runs import measure
 from tools.docs import DOCS, claims_page
 
 

@@ -22,9 +22,9 @@ from kd_core.base.events import Finished
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.lessons import Lesson, find, lessons
 from kd_core.config.run import from_flat
-from kd_core.runs.family_runs import Tests
-from kd_core.runs.lesson_runs import stored_lesson_runs
 from kd_core.runs.manager import RunManager
+from kd_core.runs.questions.family_runs import Tests
+from kd_core.runs.questions.lesson_runs import stored_lesson_runs
 from kd_core.training.loop import train_all
 from tools.docs import DOCS
 

@@ -54,8 +54,12 @@ def test_what_the_engine_imports_is_declared() -> None:
         "sklearn": "scikit-learn",
         "mlflow": "mlflow-skinny",
         "torch_pruning": "torch-pruning",
+        "ray": "ray[client]",
+        "grpc": "ray[client]",
     }
-    declared = {requirement.split(">")[0] for requirement in [*PROJECT["dependencies"], *extra("dev")]}
+    declared = {
+        requirement.split(">")[0] for requirement in [*PROJECT["dependencies"], *extra("dev"), *extra("cluster")]
+    }
     imported = set()
     for path in (ROOT / "kd_core").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

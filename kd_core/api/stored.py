@@ -183,8 +183,10 @@ def resume_run(run: str, folder: str | Path | None = None, **objects: Any) -> St
 
 
 @contextmanager
-def open_manager(folder: str | Path | None = None) -> Iterator[RunManager]:
+def open_manager(folder: str | Path | None = None, what: str = "a Python program") -> Iterator[RunManager]:
     """Hold a data folder and run what is started in it; whatever still trains at the end is interrupted.
+
+    Other processes are told ``what`` this one is.
 
     Raises:
         ValueError: if another process holds the folder.
@@ -192,7 +194,7 @@ def open_manager(folder: str | Path | None = None) -> Iterator[RunManager]:
     """
     folder = data_folder() if folder is None else Path(folder)
     descriptions.add_folder(folder)
-    manager = RunManager(folder, devices.device_names(), devices.default_devices())
+    manager = RunManager(folder, devices.device_names(), devices.default_devices(), what)
     try:
         yield manager
     finally:

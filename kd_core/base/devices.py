@@ -12,6 +12,8 @@ import torch
 
 CPU = "cpu"
 AUTO = "auto"
+CLUSTER = "cluster"  # workers elsewhere, at the address in the environment variable below
+CLUSTER_VARIABLE = "DISTILLERY_RAY"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,12 @@ def list_devices() -> list[Device]:
 
 
 def device_names() -> list[str]:
-    """Return the names of the devices that a run may use, GPUs first."""
+    """Return the names of the devices that a run may use, GPUs first and a cluster last."""
+    cluster = [CLUSTER] if os.environ.get(CLUSTER_VARIABLE, "").strip() else []
+    return [*_local_names(), *cluster]
+
+
+def _local_names() -> list[str]:
     gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
     return [*gpus, *(["mps"] if torch.mps.is_available() else []), CPU]
 
@@ -54,8 +61,11 @@ def device_error(name: str, offered: Sequence[str] | None = None) -> str:
         name: A device, or "auto".
         offered: The devices to choose from; all :func:`device_names` by default.
     """
-    allowed = (AUTO, *(device_names() if offered is None else offered))
-    return "" if name in allowed else f"device = {name}: this machine offers {', '.join(allowed)}."
+    allowed = list(dict.fromkeys((AUTO, *(device_names() if offered is None else offered))))
+    if name in allowed:
+        return ""
+    how = f" A cluster is named by {CLUSTER_VARIABLE}." if name == CLUSTER else ""
+    return f"device = {name}: this machine offers {', '.join(allowed)}.{how}"
 
 
 def numbered(name: str) -> str:
@@ -71,16 +81,19 @@ def default_devices() -> list[str]:
     """
     name = os.environ.get("DISTILLERY_DEVICE", "").strip()
     name = numbered(name)
-    if name and name not in device_names():
-        raise ValueError(f"DISTILLERY_DEVICE = {name}: this machine offers {', '.join(device_names())}.")
+    if name and name not in _local_names():
+        raise ValueError(f"DISTILLERY_DEVICE = {name}: this machine offers {', '.join(_local_names())}.")
     if name:
         return [name]
-    return [gpu for gpu in device_names() if gpu != CPU] or [CPU]
+    return [gpu for gpu in _local_names() if gpu != CPU] or [CPU]
 
 
 def resolve(name: str) -> str:
-    """Return the device for a run with the setting ``name``. Raises ValueError if this machine does not have it."""
-    if name == AUTO:
+    """Return the device of this machine for a run with the setting ``name``, the default one for a cluster.
+
+    Raises ValueError if this machine does not have it.
+    """
+    if name in (AUTO, CLUSTER):
         return default_devices()[0]
     if error := device_error(name):
         raise ValueError(error)

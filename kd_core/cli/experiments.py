@@ -18,9 +18,9 @@ from kd_core.cli.train import train_config
 from kd_core.config import presets
 from kd_core.config.claims import OUTCOMES, Claim, claims, find
 from kd_core.config.run import from_flat
-from kd_core.runs.claim_runs import stored_runs, train
-from kd_core.runs.family_runs import Tests
 from kd_core.runs.manager import RunManager
+from kd_core.runs.questions.claim_runs import stored_runs, train
+from kd_core.runs.questions.family_runs import Tests
 from kd_core.store.records import STOPPED
 
 POLL_SECONDS = 0.2

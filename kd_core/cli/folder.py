@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from kd_core.api.stored import open_manager
+from kd_core.base.devices import CLUSTER, CLUSTER_VARIABLE
 from kd_core.base.errors import StorageError
+from kd_core.runs.cluster.connection import check_address, check_installed
+from kd_core.runs.cluster.executor import ClusterGoneError
 from kd_core.runs.manager import RunManager
 
 EPHEMERAL = "Or start the run in the app, or add --ephemeral, which stores nothing."
+
+
+def choose_cluster(settings: dict[str, str], *, is_stored: bool = True) -> None:
+    """Take ``on=ADDRESS`` out of settings, and let the run train on the Ray cluster there.
+
+    Raises ValueError for anything but an address, without Ray, and where nothing is stored.
+    """
+    if not (address := settings.pop("on", "")):
+        return
+    check_address(address)
+    if not is_stored:
+        raise ValueError(f"on = {address}: what comes back from a cluster is stored: leave out --ephemeral.")
+    if settings.get("device", CLUSTER) != CLUSTER:
+        raise ValueError(f"on = {address}: a cluster chooses the device itself: leave out device={settings['device']}.")
+    try:
+        check_installed()
+    except ClusterGoneError as error:
+        raise ValueError(f"on = {address}: {error}") from error
+    os.environ[CLUSTER_VARIABLE] = address
+    settings["device"] = CLUSTER
 
 
 @contextmanager
@@ -26,7 +50,7 @@ def held_folder(advice: str = EPHEMERAL) -> Iterator[RunManager]:
     """
     with ExitStack() as stack:
         try:
-            manager = stack.enter_context(open_manager())
+            manager = stack.enter_context(open_manager(what="a terminal"))
         except StorageError:
             raise
         except ValueError as error:

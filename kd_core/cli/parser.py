@@ -103,7 +103,8 @@ def _train(parser: Parser) -> None:
     _settings(
         parser,
         "dataset, teacher, student, loss, scheme, epochs, seed and all that “distillery list NAME” shows; "
-        "track=tensorboard, mlflow, wandb or trackio also writes the run for a tracker, into track_folder=FOLDER",
+        "track=tensorboard, mlflow, wandb or trackio also writes the run for a tracker, into track_folder=FOLDER; "
+        "on=local-cluster or on=ray://HOST:PORT trains on a Ray cluster",
     )
     _output(parser, "print every event as one line of JSON")
     _ephemeral(parser)
@@ -115,7 +116,7 @@ def _code(parser: Parser) -> None:
 
 
 def _repeat(parser: Parser) -> None:
-    _settings(parser, "as for train; seeds=7 says how many seeds (5 by default), from seed=0 on")
+    _settings(parser, "as for train, on=... included; seeds=7 says how many seeds (5 by default), from seed=0 on")
     _output(parser, "print the result as one JSON object")
     _ephemeral(parser)
 
@@ -124,7 +125,7 @@ def _sweep(parser: Parser) -> None:
     _settings(
         parser,
         "one to three settings with several values, others with one; method=all stands for every method that applies; "
-        "seeds=5 says how many seeds",
+        "seeds=5 says how many seeds; on=local-cluster or on=ray://HOST:PORT trains them on a Ray cluster",
         metavar="NAME=A,B,C",
     )
     _output(parser, "print the result as one JSON object")

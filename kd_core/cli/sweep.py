@@ -20,7 +20,7 @@ from kd_core.base.events import Event, Finished
 from kd_core.base.marks import percent
 from kd_core.base.process import keep_freed_memory
 from kd_core.base.registry import short_name
-from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
+from kd_core.cli.folder import choose_cluster, held_folder, report_stopped, stop_or_interrupt
 from kd_core.cli.output import ProgressLine, duration, percentages, print_problems, table
 from kd_core.cli.parser import settings_of
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
@@ -42,6 +42,7 @@ def repeat(arguments: Namespace) -> int:
     print_problems()
     settings = settings_of(arguments.settings)
     seeds = _seed_count(settings.pop("seeds", None))
+    choose_cluster(settings, is_stored=not arguments.ephemeral)
     base = merge(None, settings)
     return _train(Sweep.over_seeds(base, seeds_of(base, seeds)), arguments)
 
@@ -51,6 +52,7 @@ def sweep(arguments: Namespace) -> int:
     print_problems()
     settings = settings_of(arguments.settings)
     seeds = _seed_count(settings.pop("seeds", None))
+    choose_cluster(settings, is_stored=not arguments.ephemeral)
     values = {name: _values(name, text) for name, text in settings.items()}
     varied = {
         name: list(values[name]) for name, text in settings.items() if len(values[name]) > 1 or is_all(name, text)

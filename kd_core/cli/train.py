@@ -13,7 +13,7 @@ from kd_core.api.distillation import merge
 from kd_core.api.stored import POLL_SECONDS
 from kd_core.base.events import Event
 from kd_core.base.process import keep_freed_memory
-from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
+from kd_core.cli.folder import choose_cluster, held_folder, report_stopped, stop_or_interrupt
 from kd_core.cli.output import EventPrinter, print_problems
 from kd_core.cli.parser import settings_of
 from kd_core.cli.sweep import watch_search, watch_sweep
@@ -34,6 +34,7 @@ def train(arguments: Namespace) -> int:
     settings = settings_of(arguments.settings)
     tracker = settings.pop("track", os.environ.get("DISTILLERY_TRACK", ""))
     folder = settings.pop("track_folder", "")
+    choose_cluster(settings, is_stored=not arguments.ephemeral)
     return train_config(merge(None, settings), arguments, tracker, folder)
 
 

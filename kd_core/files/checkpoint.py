@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 PART_SUFFIX = ".part"  # of files that are being written
@@ -57,6 +57,18 @@ class Checkpoint:
         start = prefix + "/"
         return {name.removeprefix(start): t for name, t in self.tensors.items() if name.startswith(start)}
 
+    def to_bytes(self) -> bytes:
+        """Return the content of a checkpoint file."""
+        values = json.dumps(self.values)
+        return save(self.tensors, {"values": values, "digest": _digest(self.tensors, values)})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Checkpoint:
+        """Return the checkpoint that :meth:`to_bytes` gave, from a source that is trusted."""
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        return cls(load(content), json.loads(metadata["values"]))
+
     def write(self, path: Path, previous: Path | None = None) -> None:
         """Write the checkpoint atomically (temporary file, fsync, rename).
 
@@ -67,12 +79,11 @@ class Checkpoint:
         Raises:
             OSError: The old file is still as it was.
         """
-        values = json.dumps(self.values)
         # Two threads may write the same file when both have trained the same teacher.
         temporary = path.with_suffix(f".{threading.get_ident()}{PART_SUFFIX}")
         try:
             with temporary.open("wb") as file:
-                file.write(save(self.tensors, {"values": values, "digest": _digest(self.tensors, values)}))
+                file.write(self.to_bytes())
                 file.flush()
                 os.fsync(file.fileno())
             if previous is not None and path.exists():

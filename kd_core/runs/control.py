@@ -148,6 +148,14 @@ class Control:
             self.seconds += seconds
             self.rate = 0.95 * self.rate + 0.05 * seconds_per_step if self.rate else seconds_per_step
 
+    def take(self) -> list[Command]:
+        """Take all commands without waiting, for workers elsewhere that obey them."""
+        with self.changed:
+            commands = [*self._commands]
+            self.mode = self.requested_mode
+            self._commands.clear()
+        return commands
+
     def wait(self, seconds: float) -> bool:
         """Wait for something outside the run; return False at once when the run is to end."""
         with self.changed:

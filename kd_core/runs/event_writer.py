@@ -99,6 +99,12 @@ class EventWriter:
         """Set the state of a run of a sweep together with its last event; that of another run is set by its end."""
         self._ended[run] = outcome
 
+    def rewind(self, run: str, count: int) -> None:
+        """Delete the events of a run after number ``count``, since a worker emits them again."""
+        self.flush()
+        self.retry.write(functools.partial(self.store.rewind, run, count))
+        self.written[run] = count
+
     def flush(self, seconds: float | None = None) -> None:
         """Write the buffer in one transaction. Raises StorageError, and the buffer stays.
 

@@ -23,12 +23,16 @@ class JobQueue:
     ``preferred`` devices take the runs that leave the choice open. Owners take turns (round robin among sources, as in
     Nagle 1985, RFC 970). The next run is the one that has waited longest of the owner whose last turn is longest ago,
     so with one owner it is first in, first out.
+
+    A run that can be cut into parts borrows preferred devices that have nothing to do.
     """
 
     def __init__(self, devices: Sequence[str], preferred: Sequence[str]) -> None:
         self.devices, self.preferred = tuple(devices), tuple(preferred)
         self._jobs: dict[str, Job] = {}  # waiting and running, in the order of arrival
-        self._running: list[str] = []  # in the order of their start
+        self._running: dict[str, str] = {}  # device by run, in the order of their start
+        self._idle: list[str] = []  # devices whose worker waits
+        self._lent: dict[str, str] = {}  # run by device
         self._turns: dict[str, int] = {}  # last turn of each owner; a larger number is later
         self._changed = threading.Condition()
         self._is_closed = False
@@ -48,21 +52,43 @@ class JobQueue:
         """Wait for a run that this device may take, and take it; return None once the queue is closed."""
         with self._changed:
             while not self._is_closed:
-                if run := next((run for run in self._order() if self._may_take(device, run)), None):
-                    self._running.append(run)
+                if run := self._next_for(device):
+                    self._running[run] = device
                     self._take_turn(self._turns, run)
                     return run
+                self._idle.append(device)
                 self._changed.wait()
+                self._idle.remove(device)
         return None
 
     def leave(self, run: str) -> None:
         """Remove a run that has ended."""
         with self._changed:
             del self._jobs[run]
-            if run in self._running:
-                self._running.remove(run)
+            self._running.pop(run, None)
             if not self._jobs:  # earlier turns count only while somebody waits
                 self._turns.clear()
+
+    def borrow(self, run: str) -> str | None:
+        """Take a preferred device that has nothing to do for parts of a run; None if there is none."""
+        with self._changed:
+            free = (device for device in self.preferred if device in self._idle and not self._next_for(device))
+            device = next((device for device in free if device not in self._lent), None)
+            if device is not None:
+                self._lent[device] = run
+            return device
+
+    def give_back(self, device: str) -> None:
+        """Let a borrowed device take runs again."""
+        with self._changed:
+            self._lent.pop(device, None)
+            self._changed.notify_all()
+
+    def devices_of(self, run: str) -> list[str]:
+        """Return the devices on which a run trains, the borrowed ones last."""
+        with self._changed:
+            taken = [self._running[run]] if run in self._running else []
+            return [*taken, *(device for device, borrower in self._lent.items() if borrower == run)]
 
     def is_running(self, run: str) -> bool:
         """Return whether a worker has taken a run."""
@@ -110,6 +136,11 @@ class JobQueue:
             if not waiting[owner]:
                 del waiting[owner]
         return order
+
+    def _next_for(self, device: str) -> str | None:
+        if device in self._lent:
+            return None
+        return next((run for run in self._order() if self._may_take(device, run)), None)
 
     def _take_turn(self, turns: dict[str, int], run: str) -> None:
         turns[self._jobs[run].owner] = max(turns.values(), default=0) + 1

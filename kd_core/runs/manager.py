@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
+import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +22,18 @@ from typing import Any
 import torch
 
 from kd_core.base import devices, paths, process
+from kd_core.base.devices import AUTO, CLUSTER, CLUSTER_VARIABLE
 from kd_core.base.errors import StorageError
 from kd_core.base.paths import artefact_folder
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.config.sweep.search import Search
-from kd_core.files.lock import lock_data_folder
+from kd_core.files.lock import InUseError, lock_data_folder, record_holder
+from kd_core.runs.cluster.connection import Cluster
+from kd_core.runs.cluster.driver import PartsWorker
+from kd_core.runs.cluster.executor import Cards, ClusterGoneError, Executor, ThreadExecutor
+from kd_core.runs.cluster.partition import is_partitioned
 from kd_core.runs.control import (
     Adjust,
     Command,
@@ -43,13 +51,10 @@ from kd_core.runs.job_queue import JobQueue
 from kd_core.runs.run_states import RunStates
 from kd_core.runs.sweeps.proposals import check_optuna
 from kd_core.runs.sweeps.search_worker import SearchWorker
+from kd_core.runs.viewer import RunViewer
 from kd_core.runs.worker import Worker
-from kd_core.store.annotations import AnnotationStore
 from kd_core.store.integrity import check_integrity
-from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
-from kd_core.store.store import DATABASE, Store
-from kd_core.store.teacher_cache import TeacherCache
-from kd_core.store.trash import Trash
+from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Run, Status
 from kd_core.training.live_options import check_live_options
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
@@ -57,41 +62,50 @@ __all__ += ["RunManager", "Status", "get_manager"]
 
 log = logging.getLogger(__name__)
 
+CLUSTER_JOBS = 8  # runs and sweeps that train on a cluster at once; their parts share its processors
+HERE = "The cluster at {} cannot be reached, so this goes on here, on {}."
 INTERRUPTED_BY_ERROR = "This run was interrupted: {}. Resume it from its last checkpoint."
 
 
-class RunManager:
-    """All runs of one data folder.
+class RunManager(RunViewer):
+    """All runs of one data folder, trained by this process.
 
     Creating it starts threads that wait for runs, and nothing else. One process at a time can manage a folder.
     """
 
-    def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",), preferred: Sequence[str] = ()) -> None:
+    refusal = ""
+
+    def __init__(
+        self, folder: Path, devices: Sequence[str] = ("cpu",), preferred: Sequence[str] = (), what: str = "a program"
+    ) -> None:
         """Open a data folder, created where it is missing.
 
         Args:
             folder: The data folder.
-            devices: One run at a time trains on each of them.
+            devices: One run at a time trains on each of them, and several on a cluster.
             preferred: Those of them that take the runs which leave the choice open; default all.
+            what: What the process is, for others that would use the folder.
 
         Raises:
-            ValueError: Another process uses the folder, or it cannot be read or written.
+            InUseError: Another process uses the folder.
+            ValueError: It cannot be read or written.
         """
-        self.folder = folder
         self._lock = lock_data_folder(folder)
+        record_holder(folder, what)
         try:
-            self.store = Store(folder / DATABASE)
-            self.annotation_store = AnnotationStore(self.store.path)
-            self.trash = Trash(self.store.path, self.store.unwritten)
+            super().__init__(folder)
             self.trash.empty(folder)
-            self.teacher_cache = TeacherCache(folder / "teachers")
             self._states, self.integrity_report = RunStates(self.store), check_integrity(folder, self.store)
         except BaseException:  # a folder that could not be opened stays free for others
             self._lock.release()
             raise
         self._controls: dict[str, Control] = {}
         self._lock_of_controls = threading.Lock()  # a command after the end of a run must not change its state
-        self._queue = JobQueue(devices, preferred or devices)
+        local = [device for device in devices if device != CLUSTER]
+        if CLUSTER in devices:
+            self.cluster = Cluster(os.environ.get(CLUSTER_VARIABLE, "").strip())
+            devices = [*local, *[CLUSTER] * CLUSTER_JOBS]
+        self._queue = JobQueue(devices, preferred or local)
         self._threads = [
             threading.Thread(target=self._work, args=(device,), name=f"training on {device}", daemon=True)
             for device in devices
@@ -121,7 +135,7 @@ class RunManager:
         self._queue.check(config.compute.device)
         run = secrets.token_hex(5)
         self.store.add(run, config, QUEUED)
-        self._enqueue(run, config, pace, owner)
+        self._enqueue(run, config.compute.device, pace, owner)
         log.info("run %s is queued", run, extra={"event": "state", "run": run, "state": QUEUED})
         return run
 
@@ -133,20 +147,23 @@ class RunManager:
         self._queue.check(sweep.base.compute.device)
         name = secrets.token_hex(5)
         self.store.add_sweep(name, sweep, [secrets.token_hex(5) for _ in range(sweep.count)], QUEUED)
-        self._enqueue(name, sweep.base, 0.0, owner)
+        self._enqueue(name, sweep.base.compute.device, 0.0, owner)
         log.info("sweep %s is queued", name, extra={"event": "state", "run": name, "state": QUEUED})
         return name
 
     def start_search(self, search: Search, owner: str = "") -> str:
         """Queue a search and return its id, which is used like that of a sweep.
 
-        Raises ValueError without Optuna, and for a device that this machine does not have.
+        Raises ValueError without Optuna, and for a device that this machine does not have, a cluster included.
         """
         check_optuna()
-        self._queue.check(search.base.compute.device)
+        device = search.base.compute.device
+        self._queue.check(device)
+        if device == CLUSTER:
+            raise ValueError("device = cluster: a search trains on this machine. Choose one of its devices.")
         name = secrets.token_hex(5)
         self.store.add_search(name, search, QUEUED)
-        self._enqueue(name, search.base, 0.0, owner)
+        self._enqueue(name, device, 0.0, owner)
         log.info("search %s is queued", name, extra={"event": "state", "run": name, "state": QUEUED})
         return name
 
@@ -162,16 +179,22 @@ class RunManager:
             raise ValueError(f"The run {run} is part of a sweep. Resume the sweep {member.sweep}.")
         row = member or sweep
         config = None if row is None else row.config
+        device = "" if config is None else config.compute.device
+        if device == CLUSTER and not (self.cluster is not None and self.cluster.is_reachable()):
+            device = AUTO
         if sweep is not None and sweep.is_search:
             check_optuna()
         if config is not None:
-            self._queue.check(config.compute.device)
+            self._queue.check(device)
             artefact_folder(self.folder, "sweeps" if sweep else "runs", run)
         if config is None or not self.store.transition(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError(
                 "Only an interrupted or stopped run can be resumed. Start it again with the same settings."
             )
-        self._enqueue(run, config, 0.0, owner)
+        self._enqueue(run, device, 0.0, owner)
+        if device != config.compute.device:
+            address = self.cluster.address if self.cluster is not None else "its address"
+            self._states.set_notice(run, HERE.format(address, ", ".join(self.preferred)))
 
     def pause(self, run: str) -> None:
         """Hold a run before its next step."""
@@ -217,9 +240,8 @@ class RunManager:
         wait = sum(other.remaining for other in before) / max(1, len(before) - ahead + 1) if ahead else 0.0
         with control.changed:
             pace = control.requested_mode.pace
-            return Status(
-                row.state, control.done, control.total, control.seconds, control.remaining, ahead, pace, notice, wait
-            )
+            progress = (control.done, control.total, control.seconds, control.remaining)
+            return Status(row.state, *progress, ahead, pace, notice, wait, self._devices_of(run))
 
     def waiting_count(self, owner: str) -> int:
         """Return how many runs and sweeps of an owner wait in the queue."""
@@ -238,6 +260,8 @@ class RunManager:
         self._queue.close()
         for thread in self._threads:
             thread.join(patience)
+        if self.cluster is not None:
+            self.cluster.close()
         self._states.close()
         if not any(thread.is_alive() for thread in self._threads):  # a living thread may still write to the folder
             self.empty_trash()
@@ -245,10 +269,14 @@ class RunManager:
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
-    def _enqueue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
+    def _devices_of(self, run: str) -> str:
+        is_choice = len(set(self._queue.devices)) > 1
+        return ", ".join(self._queue.devices_of(run)) if is_choice else ""
+
+    def _enqueue(self, run: str, device: str, pace: float, owner: str) -> None:
         self._states.set_notice(run, "")
         self._controls[run] = Control(Mode(pace))
-        self._queue.put(run, config.compute.device, owner)
+        self._queue.put(run, device, owner)
 
     def _send(self, run: str, command: Command) -> bool:
         """Send a command to a run and return whether there is one; one that has just ended takes no commands."""
@@ -272,6 +300,9 @@ class RunManager:
                 outcome = self._stored_outcome(run) or INTERRUPTED
                 if outcome == INTERRUPTED:
                     self._states.set_notice(run, INTERRUPTED_BY_ERROR.format(str(error).rstrip(".")))
+            except ClusterGoneError as error:
+                outcome = INTERRUPTED
+                self._states.set_notice(run, f"{error} This is stored: resume it, and it trains here.")
             except Exception:  # the thread must survive any run
                 log.exception("run %s failed", run)
                 outcome = self._stored_outcome(run) or FAILED
@@ -298,37 +329,65 @@ class RunManager:
         members = self.store.members(run) if run_row is None else [run_row]
         folder = artefact_folder(self.folder, "runs" if run_row else "sweeps", run)
         retry = RetryPolicy(lambda text: self._states.set_notice(run, text), control.wait)
-        parts: dict[str, Any] = {
-            "device": device,
-            "teacher_cache": self.teacher_cache,
-            "control": control,
-            "retry": retry,
-        }
-        worker: Worker | SearchWorker
+        parts: dict[str, Any] = {"teacher_cache": self.teacher_cache, "control": control, "retry": retry}
+        worker: Worker | PartsWorker | SearchWorker
         if sweep is not None and sweep.is_search:
-            worker = SearchWorker(self.store, sweep, folder, **parts)
+            worker = SearchWorker(self.store, sweep, folder, device=device, **parts)
+        elif (executor := self._executor(device, folder, members)) is None:
+            worker = Worker(self.store, members, folder, device=device, **parts)
         else:
-            worker = Worker(self.store, members, folder, **parts)
+            worker = PartsWorker(self.store, members, folder, executor=executor, **parts)
+            if self.cluster is not None and self.cluster.notice:
+                self._states.set_notice(run, self.cluster.notice)
         return worker.run(row.seconds)
 
+    def _executor(self, device: str, folder: Path, members: Sequence[Run]) -> Executor | None:
+        """Return what trains the parts of a run; None where it is trained whole, by one worker of this process."""
+        if device == CLUSTER:
+            assert self.cluster is not None
+            return self.cluster.executor()
+        sweep = members[0].sweep
+        if sweep and len(self.preferred) > 1 and members[0].config.compute.device == AUTO:
+            cards = Cards(
+                device, len(self.preferred), functools.partial(self._queue.borrow, sweep), self._queue.give_back
+            )
+            return ThreadExecutor(cards)
+        return ThreadExecutor(Cards(device)) if is_partitioned(folder) else None
+
+
+TAKE_OVER_SECONDS = 2.0  # between two attempts of a viewer to manage the folder
 
 _lock = threading.Lock()
-_shared: RunManager | None = None
+_shared: RunViewer | None = None
+_tried = 0.0  # when, in seconds of the monotonic clock
 
 
-def get_manager() -> RunManager:
-    """Return the run manager of this process, for :func:`kd_core.base.paths.data_folder`."""
-    global _shared
+def get_manager() -> RunViewer:
+    """Return the run manager of this process, for :func:`kd_core.base.paths.data_folder`.
+
+    While another process manages the folder it is a viewer of its runs, which the manager replaces later.
+    """
+    global _shared, _tried
     with _lock:
-        if _shared is None:
+        if isinstance(_shared, RunManager) or (_shared and time.monotonic() - _tried < TAKE_OVER_SECONDS):
+            return _shared
+        folder = _shared.folder if _shared else paths.data_folder()
+        _tried = time.monotonic()
+        try:
             keep_freed_memory()
-            _shared = RunManager(paths.data_folder(), devices.device_names(), devices.default_devices())
-            atexit.register(_close)
-        return _shared
+            managing = RunManager(folder, devices.device_names(), devices.default_devices(), "an app")
+        except InUseError:
+            _shared = _shared or RunViewer(folder)
+            return _shared
+        atexit.register(_close)
+        if managing.cluster is not None:
+            managing.cluster.connect_in_background()
+        _shared = managing
+        return managing
 
 
-def opened_manager() -> RunManager | None:
-    """Return the run manager of this process if there is one already."""
+def opened_manager() -> RunViewer | None:
+    """Return the run manager or viewer of this process if there is one already."""
     return _shared
 
 

@@ -123,7 +123,7 @@ class Worker:
         for chunk in trainer.chunks():
             for place, event in chunk:
                 self._observe(trainer, runs[place], event)
-                writer.add(runs[place], event, self._weights(trainer, place, event))
+                writer.add(runs[place], event, weights_to_store(trainer, place, event, is_sweep=self.is_sweep))
                 if isinstance(event, Finished):
                     outcomes[runs[place]] = event.outcome
                     if self.is_sweep:
@@ -149,18 +149,6 @@ class Worker:
 
     def _observe(self, trainer: GroupTrainer, run: str, event: Event) -> None:
         """Look at an event before it is written, and perhaps change what the trainer does next."""
-
-    def _weights(self, trainer: GroupTrainer, place: int, event: Event) -> dict[str, Tensor] | None:
-        """Return the weights to store with an event; of the runs of a sweep those at the end of each phase."""
-        if isinstance(event, Step):  # no weights are stored with a step, and nearly all events are steps
-            return None
-        is_last = trainer.is_last_evaluation(event, place)
-        if self.is_sweep and not (is_last or isinstance(event, Finished)):
-            return None
-        networks = trainer.networks_of(place)
-        weights = weight_snapshots.weights_to_keep(event, trainer.plans[place], networks, is_last=is_last)
-        size = sum(value.nbytes for value in (weights or {}).values())
-        return None if self.is_sweep and size * len(trainer.configs) > SWEEP_WEIGHT_BYTES else weights
 
     def _create_trainer(
         self, number: int, resume: Checkpoint | None = None, changes: Sequence[Adjusted | Switched] = ()
@@ -194,10 +182,24 @@ class Worker:
                     raise
                 log.warning("run %s cannot be resumed from a checkpoint", self.groups[0][0], exc_info=True)
             else:
-                self.retry.notify(notice)
+                if notice:
+                    self.retry.notify(notice)
                 self.remaining = [number for number in self.remaining if number >= first]
                 return trainer, written
         raise AssertionError("the last candidate is the start")
+
+
+def weights_to_store(trainer: GroupTrainer, place: int, event: Event, *, is_sweep: bool) -> dict[str, Tensor] | None:
+    """Return the weights to store with an event; of the runs of a sweep those at the end of each phase."""
+    if isinstance(event, Step):  # no weights are stored with a step, and nearly all events are steps
+        return None
+    is_last = trainer.is_last_evaluation(event, place)
+    if is_sweep and not (is_last or isinstance(event, Finished)):
+        return None
+    networks = trainer.networks_of(place)
+    weights = weight_snapshots.weights_to_keep(event, trainer.plans[place], networks, is_last=is_last)
+    size = sum(value.nbytes for value in (weights or {}).values())
+    return None if is_sweep and size * len(trainer.configs) > SWEEP_WEIGHT_BYTES else weights
 
 
 def count_steps(configs: Sequence[RunConfig]) -> int:

@@ -11,13 +11,13 @@ from contextlib import closing
 from pathlib import Path
 
 from kd_core.base.errors import DAMAGED, StorageError, storage_error
-from kd_core.files.lock import is_data_folder_in_use, lock_data_folder
+from kd_core.files.lock import HOLDER, LOCK, is_data_folder_in_use, lock_data_folder
 from kd_core.store.database import TIMEOUT, version_of
 from kd_core.store.store import DATABASE, Store
 from kd_core.store.trash import Trash
 
 SKIPPED = (f"{DATABASE}*", "datasets", "*.lock", "*.part", "replaced-*")  # downloads can be downloaded again
-REMAINING = ("datasets", "in-use.lock")  # of a folder whose content is replaced
+REMAINING = ("datasets", LOCK, HOLDER)  # of a folder whose content is replaced
 
 
 def back_up(source: Path, target: Path) -> None:

@@ -191,6 +191,7 @@ class Status:
     pace: float = 0.0  # seconds per epoch at least
     notice: str = ""  # a sentence on a problem around the run and its consequence
     wait: float = 0.0  # until it begins, by the remaining time of the runs that train now
+    device: str = ""  # on which it trains, where there are several
 
     @property
     def is_active(self) -> bool:

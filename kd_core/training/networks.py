@@ -27,6 +27,12 @@ class Task:
     runs: tuple[int, ...]
 
 
+def phase_cache_key(config: RunConfig, phase: PhasePlan, device_type: str) -> str:
+    """Return everything that the result of a cached phase on a type of device, such as "cuda", depends on."""
+    settings = config.augmentation.values() | config.compute.cache_settings() | {"device": device_type}
+    return cache_key(config.dataset, phase, repr(sorted(settings.items())))
+
+
 def split_into_tasks(plans: Sequence[Plan]) -> list[Task]:
     """Return the phases of runs whose phases have the same names, in order."""
     tasks = []
@@ -58,10 +64,7 @@ class TrainedNetworks:
 
     def cache_key(self, task: Task) -> str:
         """Return everything that the result of a cached phase depends on."""
-        settings = self.config.augmentation.values() | self.config.compute.cache_settings()
-        settings |= {"device": self.device.type}
-        phase = self.plans[task.runs[0]][task.phase]
-        return cache_key(self.config.dataset, phase, repr(sorted(settings.items())))
+        return phase_cache_key(self.config, self.plans[task.runs[0]][task.phase], self.device.type)
 
     def load_phase(self, task: Task, state: Checkpoint) -> None:
         """Load the networks of a cached phase."""

@@ -97,3 +97,21 @@ def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> 
         assert page.locator("[data-testid=stException]").count() == 0
     page.goto(f"{server.url}/distill?autoplay=0")
     expect(page.get_by_role("button", name="Start training")).to_be_visible()  # the engine is imported by now
+
+
+def test_a_second_app_on_a_data_folder_shows_the_first_ones_run_and_takes_over_when_that_is_closed(
+    start_server: Start, new_page: New
+) -> None:
+    first = start_server()
+    run = start(new_page(), first, LONG)
+    second, page = start_server(), new_page()
+    page.goto(f"{second.url}/distill?run={run}")
+    expect(page.get_by_text("View only: an app, process")).to_be_visible()
+    expect(page.get_by_text("Training: ")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+    first.stop()
+    expect(page.get_by_text("View only: an app, process")).to_have_count(0)
+    page.reload()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    assert "Traceback" not in second.log_text()

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.base import discovery
 from kd_core.config.claims import OUTCOMES, claims, find
-from kd_core.runs.claim_runs import stored_runs
 from kd_core.runs.manager import RunManager
+from kd_core.runs.questions.claim_runs import stored_runs
 from pages.ui.app import auth
 from pages.ui.experiments.claims import MARKS, NOT_TESTED
 from tools.testing.quick_claim import CODE

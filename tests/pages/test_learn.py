@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.base import discovery
 from kd_core.config.lessons import find, lessons
-from kd_core.runs import lesson_runs
-from kd_core.runs.family_runs import stored_family_runs
 from kd_core.runs.manager import RunManager
+from kd_core.runs.questions import lesson_runs
+from kd_core.runs.questions.family_runs import stored_family_runs
 from pages.ui.app import auth
 from pages.ui.learn.settings import LearnOptions, marks_text
 from tools.testing.waiting import wait

@@ -321,6 +321,7 @@ def test_with_an_identity_provider_the_listed_addresses_are_presenters(
 ACTIONS = ROOT / "pages" / "ui" / "app" / "actions.py"
 READ_ONLY = {
     "status",
+    "refusal",
     "preferred",
     "close",
     "waiting_count",

@@ -11,8 +11,8 @@ import pytest
 from kd_core.config.claims import MORE, Claim, gain
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
-from kd_core.runs.claim_runs import measure, stored_runs
 from kd_core.runs.manager import RunManager
+from kd_core.runs.questions.claim_runs import measure, stored_runs
 from tools.testing.waiting import wait_for_end
 
 QUICK = {"dataset": "moons", "epochs": "2", "teacher_epochs": "1", "labelled": "40"}

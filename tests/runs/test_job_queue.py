@@ -43,6 +43,34 @@ def test_with_one_owner_runs_are_first_in_first_out() -> None:
     assert serve(jobs, 5) == list("abcde")
 
 
+def test_a_run_borrows_a_device_that_has_nothing_to_do() -> None:
+    jobs = JobQueue(["cuda:0", "cuda:1", "cuda:2", "cpu"], ["cuda:0", "cuda:1", "cuda:2"])
+    jobs.put("sweep", "auto")
+    assert jobs.next("cuda:0") == "sweep"
+    assert jobs.borrow("sweep") is None  # no worker waits yet
+    taken = []
+    threads = [
+        threading.Thread(target=lambda name=name: taken.append((name, jobs.next(name))), daemon=True)
+        for name in ("cuda:1", "cuda:2", "cpu")
+    ]
+    for thread in threads:
+        thread.start()
+    wait(lambda: len(jobs._idle) == 3)
+    assert {jobs.borrow("sweep"), jobs.borrow("sweep"), jobs.borrow("sweep")} == {"cuda:1", "cuda:2", None}
+    assert jobs.devices_of("sweep")[0] == "cuda:0"
+    assert set(jobs.devices_of("sweep")) == {"cuda:0", "cuda:1", "cuda:2"}
+    jobs.put("run", "auto")
+    assert not taken  # both are lent
+    jobs.give_back("cuda:2")
+    wait(lambda: taken == [("cuda:2", "run")])
+    assert jobs.devices_of("run") == ["cuda:2"]
+    jobs.put("next", "cuda:1")
+    jobs.give_back("cuda:1")
+    wait(lambda: ("cuda:1", "next") in taken)
+    assert jobs.borrow("sweep") is None
+    jobs.close()
+
+
 def test_an_empty_queue_forgets_earlier_turns() -> None:
     jobs = JobQueue(["cpu"], ["cpu"])
     jobs.put("a1", "auto", "a")

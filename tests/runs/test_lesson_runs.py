@@ -10,8 +10,8 @@ import pytest
 
 from kd_core.config.claims import network
 from kd_core.config.lessons import Compression, Point
-from kd_core.runs.lesson_runs import missing_sentence, stored_lesson_runs
 from kd_core.runs.manager import RunManager
+from kd_core.runs.questions.lesson_runs import missing_sentence, stored_lesson_runs
 from tests.config.test_lessons import LESSON
 from tools.testing.waiting import wait
 
@@ -69,7 +69,7 @@ def test_students_are_pruned_trained_again_and_measured_once(manager: RunManager
 
 
 def test_missing_packages_are_named_only_for_a_lesson_that_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kd_core.runs.lesson_runs.PACKAGES", ("no_such_package",))
+    monkeypatch.setattr("kd_core.runs.questions.lesson_runs.PACKAGES", ("no_such_package",))
     assert missing_sentence(LESSON) == ""
     assert "no_such_package" in missing_sentence(COMPRESSED)
     assert "distillery-lab[compress]" in missing_sentence(COMPRESSED)

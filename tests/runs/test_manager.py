@@ -202,7 +202,9 @@ def test_a_change_by_hand_after_the_last_checkpoint_is_repeated(tmp_path: Path, 
 def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path, small: RunConfig) -> None:
     runs = RunManager(tmp_path)
     run = runs.start(small, pace=SLOW)
-    with pytest.raises(ValueError, match=r"Another Distillery is using the folder .* DISTILLERY_DATA"):
+    with pytest.raises(
+        ValueError, match=r"Another Distillery is using .* It is a program, process \d+, since .* DISTILLERY_DATA"
+    ):
         RunManager(tmp_path)
     assert runs.status(run).is_active
     runs.close()

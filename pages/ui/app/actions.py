@@ -21,7 +21,7 @@ from kd_core.files import teachers, uploads
 from kd_core.files.teachers.provenance import Provenance
 from kd_core.nn import weights
 from kd_core.runs import downloads, manager
-from kd_core.runs.manager import RunManager
+from kd_core.runs.viewer import RunViewer
 from kd_core.schemes import plan_of
 from kd_core.store.annotations import Annotations
 from pages.ui.app import auth
@@ -41,7 +41,7 @@ class Actions:
     Every method raises ValueError with a sentence if its action is refused, in particular by a quota.
     """
 
-    def __init__(self, runs: RunManager, owner: str, quotas: Quotas) -> None:
+    def __init__(self, runs: RunViewer, owner: str, quotas: Quotas) -> None:
         self._runs, self._owner, self._quotas = runs, owner, quotas
 
     # -- runs --------------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def actions() -> Actions:
         NotAllowedError: for a viewer's session.
     """
     if not auth.may_act():
-        raise NotAllowedError(auth.VIEWER_MESSAGE)
+        raise NotAllowedError(auth.viewer_message())
     return Actions(manager.get_manager(), auth.session(), auth.limits())
 
 
@@ -197,7 +197,7 @@ def start_automatically(config: RunConfig, pace: float = 0.0) -> str:
 def action_button(label: str, **options: Any) -> bool:
     """Draw an ``st.button`` that is disabled for viewers, with the reason as its help text."""
     if not auth.may_act():
-        options |= {"disabled": True, "help": auth.VIEWER_MESSAGE}
+        options |= {"disabled": True, "help": auth.viewer_message()}
     return st.button(label, **options)
 
 

@@ -15,6 +15,7 @@ import math
 import os
 import re
 import secrets
+import sys
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,7 +50,9 @@ _lock = threading.Lock()
 
 
 def role() -> str:
-    """Return the role of the current session."""
+    """Return the role of the current session; while another process trains in the data folder, all are viewers."""
+    if folder_refusal():
+        return VIEWER
     if not has_remote_presenters():
         return PRESENTER if _is_local() else VIEWER
     return PRESENTER if st.session_state.get("pass") == _token or _is_listed() else VIEWER
@@ -58,6 +61,19 @@ def role() -> str:
 def may_act() -> bool:
     """Whether this session may start, change or delete anything."""
     return role() == PRESENTER
+
+
+def folder_refusal() -> str:
+    """Return why nothing can be started in this data folder by anybody, as a sentence; empty if it can."""
+    # A fresh server draws its first page while a thread imports the engine, which is not waited for.
+    opened = getattr(sys.modules.get("kd_core.runs.manager"), "opened_manager", None)
+    runs = opened() if opened is not None else None
+    return str(runs.refusal) if runs is not None else ""
+
+
+def viewer_message() -> str:
+    """Return why the current session cannot act."""
+    return folder_refusal() or VIEWER_MESSAGE
 
 
 def session() -> str:
@@ -121,6 +137,9 @@ def login_bar() -> None:
     with _lock:
         (_presenter_sessions.add if is_presenter else _presenter_sessions.discard)(session())
     if is_presenter and not has_remote_presenters():
+        return
+    if refusal := folder_refusal():
+        st.info(escape_markdown(refusal), icon=":material/visibility:")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="room"):
         if is_presenter:

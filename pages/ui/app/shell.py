@@ -92,9 +92,12 @@ def run_page(chosen: Page) -> None:
         # The keyboard reaches the content of the page before these.
         catch_errors(_header_buttons)()
         with content:
+            refusal = auth.folder_refusal()
             catch_errors(auth.login_bar)()
             catch_errors(room_bar.show)(name)
             catch_errors(chosen.run)()
+            if bool(auth.folder_refusal()) != bool(refusal):  # this page has opened the data folder, or taken it over
+                st.rerun()
     finally:
         st.session_state["is_framed"] = False
         metrics.count("distillery_pages_total", page=name)

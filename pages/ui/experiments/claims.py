@@ -12,7 +12,7 @@ import streamlit as st
 from kd_core.analysis.verdict import Judgement, signed
 from kd_core.config.claims import OUTCOMES, Claim, Outcome, claims, find
 from kd_core.runs import manager
-from kd_core.runs.claim_runs import ClaimRuns, stored_runs
+from kd_core.runs.questions.claim_runs import ClaimRuns, stored_runs
 from kd_core.tasks import measure_of
 from pages.ui.app.actions import action_button, actions, send_command
 from pages.ui.app.errors import catch_errors, toast_errors

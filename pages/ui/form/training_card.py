@@ -39,16 +39,22 @@ def device(_: RunConfig) -> None:
     """Draw the choice of the device, with its free memory."""
     available = devices.list_devices()
     titles = {device.name: f"{device.name} · {device.title}" for device in available}
+    cluster, name = manager.get_manager().cluster, "device"
+    if cluster is not None:
+        titles[devices.CLUSTER] = cluster.title()
+        name = f"device {cluster.title()}"  # another widget, since the title changes when the cluster is connected
     current = st.session_state["settings"].get("device", devices.AUTO)
     preferred = manager.get_manager().preferred[0]
     names = [devices.AUTO, *titles, *([current] if current not in (devices.AUTO, *titles) else [])]
     if error := devices.device_error(current):
         st.error(escape_markdown(error))
+    elif cluster is not None and current == devices.CLUSTER and (problem := cluster.problem or cluster.notice):
+        st.warning(escape_markdown(problem))
     st.selectbox(
-        "Device", names, names.index(current), key=keys.key("device", current),
+        "Device", names, names.index(current), key=keys.key(name, current),
         format_func=lambda name: f"auto: {titles.get(preferred, preferred)}" if name == devices.AUTO
         else titles.get(name, f"{name}: not on this machine"),
-        on_change=options.apply, args=("device", "device", settings.set_option),
+        on_change=options.apply, args=("device", name, settings.set_option),
     )  # fmt: skip
     # Not within the option's title: Streamlit takes an option whose title changes for another option.
     st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in available if device.memory))

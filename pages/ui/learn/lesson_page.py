@@ -11,8 +11,8 @@ from kd_core.base.marks import unbroken
 from kd_core.config.lessons import Lesson, lessons
 from kd_core.export.report.lesson import Answers, handout
 from kd_core.runs import manager
-from kd_core.runs.family_runs import Tests
-from kd_core.runs.lesson_runs import LessonRuns, missing_sentence, stored_lesson_runs
+from kd_core.runs.questions.family_runs import Tests
+from kd_core.runs.questions.lesson_runs import LessonRuns, missing_sentence, stored_lesson_runs
 from pages.ui.app import auth
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors, toast_errors

@@ -57,8 +57,9 @@ def demo_run(may_start: bool) -> str | None:
             _started.clear()
         config = from_flat({"dataset": DATASET})
         family = runs.store.siblings(family_of(config))
-        if not may_start:
-            return next((run.id for run in family if run.seed == config.seed and run.state == manager.COMPLETED), None)
+        if not may_start or runs.refusal:
+            states = (manager.COMPLETED, *manager.ACTIVE)
+            return next((run.id for run in family if run.seed == config.seed and run.state in states), None)
         _started.append(start_automatically(config, live_controls.seconds_per_epoch(live_controls.WATCH, config)))
         seeds = {run.seed for run in family if run.state in (manager.COMPLETED, *manager.ACTIVE)} | {config.seed}
         for seed in range(DEFAULT_SEEDS):

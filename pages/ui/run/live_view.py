@@ -161,6 +161,7 @@ def progress(status: Status, frames: RunFrames) -> None:
         phase = frames.evaluations[-1]["label"] if frames.evaluations else "first evaluation"
         fraction = status.done / max(1, status.total)
         state = "Paused" if status.state == manager.PAUSED else "Training"
+        state += f" on {status.device}" if status.device else ""
         if not status.total:  # as one of many, whose steps are counted together
             st.progress(0.0, f"{state} with the other runs of its sweep: {phase}")
             return

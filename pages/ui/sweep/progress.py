@@ -164,6 +164,7 @@ def _progress_text(status: Status, results: SweepResults) -> str:
     if status.state == manager.QUEUED:
         return queue_position(status)
     state = "Paused" if status.state == manager.PAUSED else "Training"
+    state += f" on {status.device}" if status.device else ""
     if not status.done:
         return f"{state}: preparing the data and the teacher · {format_duration(status.seconds)} elapsed"
     cells = f"{results.filled} of {len(results.cells)} cells filled, {results.complete} complete"

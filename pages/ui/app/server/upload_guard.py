@@ -25,7 +25,7 @@ def guard() -> None:
         if not auth.is_presenter_session(session_id):
             from starlette.exceptions import HTTPException  # installed with the server, needed only there
 
-            raise HTTPException(403, auth.VIEWER_MESSAGE)
+            raise HTTPException(403, auth.viewer_message())
         return True
 
     server.is_active_session = may_upload  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from kd_core.base.marks import unbroken
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.runs import manager
-from kd_core.runs.family_runs import FamilyRuns, stored_family_runs
+from kd_core.runs.questions.family_runs import FamilyRuns, stored_family_runs
 from kd_core.schemes import comparison_of
 from kd_core.store.records import COMPLETED, family_of
 from kd_core.store.store import Run

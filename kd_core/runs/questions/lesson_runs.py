@@ -15,7 +15,7 @@ from kd_core.export.compression.unpruned import FILE, open_unpruned, second_run
 from kd_core.export.network.graphs import ONNX_PACKAGES
 from kd_core.export.packages import missing_packages
 from kd_core.models._pruning import CHANNELS
-from kd_core.runs.family_runs import FamilyRuns, Tests, stored_family_runs
+from kd_core.runs.questions.family_runs import FamilyRuns, Tests, stored_family_runs
 from kd_core.store.records import ACTIVE, COMPLETED, FAILED, Run
 from kd_core.store.store import Store
 

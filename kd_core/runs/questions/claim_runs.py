@@ -10,7 +10,7 @@ from kd_core.analysis.verdict import Judgement, judge
 from kd_core.base.events import Finished
 from kd_core.config.claims import Claim, Measured
 from kd_core.config.run import from_flat
-from kd_core.runs.family_runs import FamilyRuns, Tests, stored_family_runs
+from kd_core.runs.questions.family_runs import FamilyRuns, Tests, stored_family_runs
 from kd_core.store.store import Store
 from kd_core.training.loop import train_all
 

@@ -1,0 +1,108 @@
+"""Actor that trains parts on a node of a Ray cluster.
+
+Messages are bytes, so that the processes of Ray between the driver and the worker import neither torch nor the
+engine. Nothing but the standard library is imported before a worker is made.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import platform
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kd_core.runs.cluster.part import PartTrainer
+
+SENT = "distillery_sent"  # package that holds the plug-in folders sent with a job
+
+
+def adopt_plugins() -> None:
+    """Use the plug-in folders that came with the job, before anything reads the registry."""
+    spec = importlib.util.find_spec(SENT)
+    if spec is not None and spec.submodule_search_locations:
+        folders = sorted(path for path in Path(next(iter(spec.submodule_search_locations))).iterdir() if path.is_dir())
+        os.environ["DISTILLERY_PLUGINS"] = os.pathsep.join(map(str, folders))
+
+
+def describe() -> dict[str, Any]:
+    """Return what must be the same on every node, and what may make last digits differ."""
+    adopt_plugins()
+    facts: dict[str, Any] = {"node": platform.node(), "python": platform.python_version(), "torch": "", "error": ""}
+    try:
+        import torch
+
+        import kd_core
+    except ImportError as error:
+        return {**facts, "error": str(error)}
+    return {
+        **facts,
+        "torch": torch.__version__,
+        "distillery": kd_core.__version__,
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+class NodeWorker:
+    """Worker that trains one part after the other on the device that Ray gave it."""
+
+    def __init__(self, device: str) -> None:
+        adopt_plugins()
+        from kd_core.base.process import keep_freed_memory
+
+        keep_freed_memory()
+        self.device = device
+        self._trainer: PartTrainer | None = None
+        self._early: list[Any] = []  # commands before the trainer was built
+        self._lock = threading.Lock()
+
+    def process(self) -> tuple[str, int]:
+        """Return node and process, for messages and for tests that end it."""
+        return platform.node(), os.getpid()
+
+    def begin(self, message: bytes, files: bytes, *phases: bytes) -> bytes:
+        """Place the files, download what is missing, and build the trainer; return the first report."""
+        from kd_core.runs.cluster.files import place_files
+        from kd_core.runs.cluster.part import DATA, Report, merged, start_part
+
+        part = None
+        with self._lock:
+            self._trainer, self._early = None, []
+        place_files(pickle.loads(files))  # of the driver, which runs this code
+        part = pickle.loads(message)
+        try:
+            for dataset in dict.fromkeys(config.dataset for config in part.configs):
+                if not dataset.is_available():
+                    dataset.download(lambda *_: None)
+        except (ValueError, OSError) as error:
+            reason = f"The node {platform.node()} lacks data: {error}"
+            return pickle.dumps(Report(problem=DATA, reason=reason))
+        trainer, report = start_part(part, self.device, merged([pickle.loads(some) for some in phases]))
+        with self._lock:
+            self._trainer = trainer
+            if trainer is not None:
+                for command in self._early:
+                    trainer.control.send(command)
+        return pickle.dumps(report)
+
+    def send(self, message: bytes) -> None:
+        """Send a command to the trainer."""
+        command = pickle.loads(message)
+        with self._lock:
+            if self._trainer is None:
+                self._early.append(command)
+            else:
+                self._trainer.control.send(command)
+
+    def advance(self, *, is_checkpoint_due: bool) -> bytes:
+        """Train until the next report."""
+        assert self._trainer is not None
+        return pickle.dumps(self._trainer.advance(is_checkpoint_due=is_checkpoint_due))
+
+    def phases(self) -> bytes:
+        """Return the trained phases that others may share."""
+        assert self._trainer is not None
+        return pickle.dumps(self._trainer.phases())
