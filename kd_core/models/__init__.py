@@ -78,6 +78,17 @@ class Model(Plugin):
         """
         return {}
 
+    def attention_layers(self) -> dict[str, str]:
+        """Return named layers of attention from the input to the output, and the path of the module of each.
+
+        Its output is attention maps (B, heads, L, L), whose rows sum to 1. Empty for a network without.
+        """
+        return {}
+
+    def cuttable_layers(self) -> list[str]:
+        """Return the named layers after which :meth:`split` can cut a network, so that one part follows the other."""
+        return list(self.feature_layers())
+
     def split(self, network: nn.Module, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
         """Return the layers of a network of this family up to a named layer, and those after it."""
         assert isinstance(network, nn.Sequential), "families of other modules override split()"
