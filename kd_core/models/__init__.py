@@ -79,11 +79,19 @@ class Model(Plugin):
         return {}
 
     def attention_layers(self) -> dict[str, str]:
-        """Return named layers of attention from the input to the output, and the path of the module of each.
+        """Return the path of the module that computes the attention maps of a named layer, for each that has some.
 
-        Its output is attention maps (B, heads, L, L), whose rows sum to 1. Empty for a network without.
+        Its output is (B, heads, L, L), and the rows sum to 1.
         """
         return {}
+
+    def token_layers(self) -> tuple[str, str]:
+        """Return the child of a sequential network that adds a class token, and the last before it is taken out.
+
+        Both return tokens (B, L, D), and the last two children are the choice of the class token and the last layer.
+        Empty where another token cannot be added.
+        """
+        return "", ""
 
     def cuttable_layers(self) -> list[str]:
         """Return the named layers after which :meth:`split` can cut a network, so that one part follows the other."""

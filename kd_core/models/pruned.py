@@ -104,6 +104,10 @@ class PrunedNetwork(Model):
         source = self._source
         return source.model.attention_layers() if source else {}
 
+    def token_layers(self) -> tuple[str, str]:
+        source = self._source
+        return source.model.token_layers() if source else ("", "")
+
     def cuttable_layers(self) -> list[str]:
         source = self._source
         return source.model.cuttable_layers() if source else []

@@ -156,12 +156,14 @@ class Vit(Model):
         return {f"stage {number}": f"stage{number}.maps" for number in stages} | {"embedding": "embedding"}
 
     def attention_layers(self) -> dict[str, str]:
-        paths = [
-            f"stage{stage}.blocks.{block}.attention.softmax"
+        """Return those of the last block of each stage."""
+        return {
+            f"stage {stage}": f"stage{stage}.blocks.{count - 1}.attention.softmax"
             for stage, count in enumerate(self._blocks_per_stage, start=1)
-            for block in range(count)
-        ]
-        return {f"attention {number}": path for number, path in enumerate(paths, start=1)}
+        }
+
+    def token_layers(self) -> tuple[str, str]:
+        return "patches", "norm"
 
     def cuttable_layers(self) -> list[str]:
         return ["embedding"]  # the maps of a stage lack the class token

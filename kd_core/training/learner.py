@@ -237,7 +237,7 @@ class Criterion:
         self.method, self.task, self.weight = method, task, weight
         self.matches = method.matches(pair)
         self.paths = select_layers(method.feature_layers(pair), [match.student for match in self.matches])
-        self.teacher_paths = select_layers(pair.teacher.feature_layers(), [match.teacher for match in self.matches])
+        self.teacher_paths = select_layers(method.teacher_layers(pair), [match.teacher for match in self.matches])
         with use_seed(seed, "adaptors"):
             self.adapters: nn.ModuleDict = method.adapters(pair, labels.cpu())
         self.teachers: Sequence[FrozenTeacher | NetworkTrainer] = ()

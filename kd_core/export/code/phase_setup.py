@@ -126,7 +126,7 @@ class PhaseSetup:
                 recorded.setdefault(name, {}).update(paths)
             if "teacher_features" in loss.inputs:
                 for pair, role in zip(pairs, learner.teachers, strict=False):
-                    paths = select_layers(pair.teacher.feature_layers(), [match.teacher for match in matches])
+                    paths = select_layers(learner.method.teacher_layers(pair), [match.teacher for match in matches])
                     owner = variable(role) if role in self.roles else self._earlier(role)
                     recorded.setdefault(owner, {}).update(paths)
             if "matches" in loss.inputs:
