@@ -40,7 +40,7 @@ class AttentionMaps(FeatureMethod):
     paper: ClassVar[str] = "Wang et al. 2020, section 3.1"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + \tfrac{w}{A L} \textstyle\sum_{a, i}"
-        r" \mathrm{KL}(A^\text{teacher}_{a, i} \,\|\, A^\text{student}_{a, i})"
+        r" \mathrm{KL}(A^\text{teacher}_{a, i} \,\Vert\, A^\text{student}_{a, i})"
     )
     requires: ClassVar[str] = "transformers that cut the image into the same patches"
     defaults_source: ClassVar[str] = (
@@ -49,7 +49,7 @@ class AttentionMaps(FeatureMethod):
     )
     pitfall: ClassVar[str] = "Equal attention is not equal output: what the tokens hold is not compared."
     part_name: ClassVar[str] = "attention maps"
-    symbol: ClassVar[str] = r"\mathrm{KL}(A_\text{teacher} \,\|\, A_\text{student})"
+    symbol: ClassVar[str] = r"\mathrm{KL}(A_\text{teacher} \,\Vert\, A_\text{student})"
     needs_maps: ClassVar[bool] = False
 
     weight: float = weight_option(10.0, "the attention maps")

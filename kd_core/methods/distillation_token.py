@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -28,14 +28,16 @@ from kd_core.methods.soft_targets import soft_targets
 HARD, SOFT = "top class", "soft targets"
 
 
-def distillation_token(token_logits: Tensor, teacher_logits: Tensor, temperature: float = 0) -> Tensor:
+def distillation_token(
+    token_logits: Tensor, teacher_logits: Tensor, targets: str = HARD, temperature: float = 3.0
+) -> Tensor:
     """Return what the distillation token minimises, in nats, mean over the batch.
 
-    With a temperature of 0 it is the cross-entropy with the teacher's top class, with another one T² · KL. Logits
-    (B, K); no gradient reaches the teacher's. Touvron et al., "Training data-efficient image transformers &
-    distillation through attention" (2021), section 4, equations 2 and 3.
+    It is the cross-entropy with the teacher's top class or, with soft targets, T² · KL. Logits (B, K); no gradient
+    reaches the teacher's. Touvron et al., "Training data-efficient image transformers & distillation through
+    attention" (2021), section 4, equations 2 and 3.
     """
-    if temperature:
+    if targets == SOFT:
         return soft_targets(token_logits, teacher_logits, temperature)
     return hard_labels(token_logits, teacher_logits)
 
@@ -64,11 +66,11 @@ class TwoHeads(nn.Module):
         return torch.stack([self.class_head(tokens[:, 0]), self.distillation_head(tokens[:, 1])], 1)
 
 
-class MeanOfHeads(nn.Module):
-    """Mean (B, K) of the logits (B, 2, K) of two heads."""
+class Answer(nn.Module):
+    """Mean (B, K) of the logits (B, 2, K) of two heads; in training those of the first, as in the authors' code."""
 
     def forward(self, logits: Tensor) -> Tensor:
-        return logits.mean(1)
+        return logits[:, 0] if self.training else logits.mean(1)
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,7 @@ class DistillationToken(WeightedMethod):
     )
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Touvron et al. 2021, section 4"
-    formula: ClassVar[str] = (
-        r"\lambda\,\mathrm{CE}(q^\text{class}, y) + w\,\mathrm{CE}(q^\text{token}, \arg\max_k p_k)"
-    )
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE}(q^\text{class}, y) + w\,\mathrm{CE}(q^\text{token}, \arg\max_k p_k)"
     requires: ClassVar[str] = "a student with a class token, labels, and logits of the teacher"
     defaults_source: ClassVar[str] = (
         "Half of the loss for either token, and the teacher's top class: the paper. Its soft form has T 3 and gives "
@@ -117,22 +117,17 @@ class DistillationToken(WeightedMethod):
         tokens, head = WithToken(network[:first], width), nn.Linear(width, pair.classes)
         return nn.Sequential(
             OrderedDict(
-                tokens=tokens, body=network[first:last], heads=TwoHeads(network[last + 1 :], head), mean=MeanOfHeads()
+                tokens=tokens, body=network[first:last], heads=TwoHeads(network[last + 1 :], head), answer=Answer()
             )
         )
 
     def feature_layers(self, pair: Pair) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the logits of both tokens, in the place of their mean."""
+        """Return the logits of both tokens, in the place of the answer."""
         return {LOGITS: "heads"}
 
     def parts(self, signals: LossInputs) -> list[LossPart]:
-        # A student of another kind has one answer, which learns from both.
+        # A student without a second token learns both from one answer.
         both = signals.student_features.get(LOGITS)
-        of_class, of_token = (signals.student_logits,) * 2 if both is None else both.unbind(1)
-        token = distillation_token(
-            of_token, signals.teacher_logits, self.temperature if self.targets == SOFT else 0
-        )
-        return [
-            *self.common_parts(replace(signals, student_logits=of_class)),
-            LossPart(self.part_name, self.weight, token),
-        ]
+        of_token = signals.student_logits if both is None else both[:, 1]
+        token = distillation_token(of_token, signals.teacher_logits, self.targets, self.temperature)
+        return [*self.common_parts(signals), LossPart(self.part_name, self.weight, token)]
