@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -104,6 +104,7 @@ class LearnerPlan:
     decay: float = 0.0  # of that average
     drop: float = 0.0  # probability that a step leaves out one of several teachers whose losses are averaged
     ramp_up: int = 0  # epochs over which the weight of its teachers rises to that of the method
+    is_probe: bool = False  # its last linear layer alone is trained, and the layers before it stay in eval mode
 
     @property
     def imported(self) -> str:
@@ -167,11 +168,14 @@ def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str
         return "nothing itself"
     if learner.maker is not None:
         clause = learner.maker.in_words()
+    elif learner.is_fixed and learner.method is not None and not learner.method.weights.labels:
+        clause = replace(phase.view, is_blind=True).in_words(data)
     else:
         clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
     if learner.sees == SURE and learner.confidence:
         clause += f" of which its teacher is at least {100 * learner.confidence:.0f} % sure"
     clause += ", as many of every class" if learner.is_balanced else ""
+    clause += ", the last layer alone" if learner.is_probe else ""
     return clause + (f", with noise of {learner.noise:g}" if learner.noise else "")
 
 

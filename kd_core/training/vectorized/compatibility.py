@@ -128,8 +128,8 @@ def _stack_clauses(
             yield f"the {learner.role} is given from Python"
         if learner.maker is not None or learner.average_of or learner.ramp_up:
             yield f"the {learner.role} has batches that are made, averaged weights, or a teacher whose weight changes"
-        if learner.trunk[0] or learner.classes or learner.noise:
-            yield f"the {learner.role} shares layers, knows only some classes, or has noisy inputs"
+        if learner.trunk[0] or learner.classes or learner.noise or learner.is_probe:
+            yield f"the {learner.role} shares or freezes layers, knows only some classes, or has noisy inputs"
         if len(learner.teachers) > 1 or {other.role for other in learners} & set(learner.teachers):
             yield f"the {learner.role} has several teachers, or one that is trained in the same phase"
         if learner.teachers and learner.method is not None and learner.method.changes_student:
