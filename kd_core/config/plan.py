@@ -23,6 +23,7 @@ TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and kind
 PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is averaged over several teachers
 # How a network is derived from others.
 AVERAGE, MEAN_LOGITS, JOINED, RAW, CORRECTED = "average", "mean of logits", "joined", "joined as they are", "corrected"
+FEATURES = ("feature", "relation")  # families of losses that need neither labels nor logits
 ALL, LABELLED, SURE = "all", "labelled", "sure"  # examples
 MAX_EVALUATIONS = 200  # of a phase, besides the one before its first step
 
@@ -112,6 +113,12 @@ class LearnerPlan:
         return self.uploaded or (str(self.model.values().get("id", "")) if self.model.is_imported else "")
 
     @property
+    def is_label_free(self) -> bool:
+        """Whether its scheme has it learn features alone."""
+        method = self.method
+        return self.is_fixed and method is not None and method.family in FEATURES and not method.weights.labels
+
+    @property
     def is_self_taught(self) -> bool:
         """Whether it is its own teacher."""
         return self.teachers == (self.role,)
@@ -168,7 +175,7 @@ def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str
         return "nothing itself"
     if learner.maker is not None:
         clause = learner.maker.in_words()
-    elif learner.is_fixed and learner.method is not None and not learner.method.weights.labels:
+    elif learner.is_label_free:
         clause = replace(phase.view, is_blind=True).in_words(data)
     else:
         clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)

@@ -24,6 +24,7 @@ from kd_core.methods import (
 )
 from kd_core.methods.hard_labels import hard_labels
 from kd_core.methods.soft_targets import soft_targets
+from kd_core.models import with_article
 
 HARD, SOFT = "top class", "soft targets"
 
@@ -105,7 +106,7 @@ class DistillationToken(WeightedMethod):
     def unsupported_reason(self, pair: Pair) -> str:
         if pair.student.token_layers()[0]:
             return ""
-        return f"adds a token to a vision transformer, and {pair.student.label()} has no tokens of its own"
+        return f"needs a student with a class token, and {with_article(pair.student.label())} has none"
 
     def build(self, pair: Pair) -> nn.Module:
         """Build the student with another token and another head, drawn after its own weights."""

@@ -85,15 +85,14 @@ class PatchMaps(nn.Module):
         return patches.transpose(1, 2).unflatten(2, (self.height, self.width))
 
 
-class Stage(nn.Module):
-    """Blocks one after the other; ``maps`` shows their tokens as maps to losses that hook it."""
+class WithMaps(nn.Module):
+    """Tokens (B, L, D) as they are; ``maps`` shows them as maps to losses that hook it."""
 
-    def __init__(self, blocks: nn.Sequential, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int) -> None:
         super().__init__()
-        self.blocks, self.maps = blocks, PatchMaps(height, width)
+        self.maps = PatchMaps(height, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = self.blocks(tokens)
         self.maps(tokens)
         return tokens
 
@@ -146,19 +145,21 @@ class Vit(Model):
         size, rows, columns = self.patches(shape)
         layers: dict[str, nn.Module] = {"patches": Patches(shape[0], self.width, size, rows * columns)}
         for number, count in enumerate(self._blocks_per_stage, start=1):
-            blocks = nn.Sequential(*(Block(self.width, self.heads) for _ in range(count)))
-            layers[f"stage{number}"] = Stage(blocks, rows, columns)
+            blocks = [Block(self.width, self.heads) for _ in range(count)]
+            layers[f"stage{number}"] = nn.Sequential(*blocks, WithMaps(rows, columns))
         layers |= {"norm": nn.LayerNorm(self.width), "embedding": ClassToken()}
         return nn.Sequential(OrderedDict(layers, head=nn.Linear(self.width, classes)))
 
     def feature_layers(self) -> dict[str, str]:
-        stages = range(1, len(self._blocks_per_stage) + 1)
-        return {f"stage {number}": f"stage{number}.maps" for number in stages} | {"embedding": "embedding"}
+        counts = enumerate(self._blocks_per_stage, start=1)
+        return {f"stage {number}": f"stage{number}.{count}.maps" for number, count in counts} | {
+            "embedding": "embedding"
+        }
 
     def attention_layers(self) -> dict[str, str]:
         """Return those of the last block of each stage."""
         return {
-            f"stage {stage}": f"stage{stage}.blocks.{count - 1}.attention.softmax"
+            f"stage {stage}": f"stage{stage}.{count - 1}.attention.softmax"
             for stage, count in enumerate(self._blocks_per_stage, start=1)
         }
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kd_core.base.options import boolean, integer
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import ALL, BASELINE, LABELLED, TEACHER, LearnerPlan, PhasePlan
+from kd_core.config.plan import ALL, BASELINE, FEATURES, LABELLED, TEACHER, LearnerPlan, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
 from kd_core.models import with_article
@@ -16,7 +16,6 @@ from kd_core.nn.hooks import EMBEDDING
 from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
 
 RANDOM = "random features"
-COMPARED = ("feature", "relation")  # families of losses that need neither labels nor logits
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Foundation(Scheme):
 
     def option_conflict(self, config: RunConfig) -> str:
         method, student, data = config.method, config.student, load(config.dataset)
-        if method.family not in COMPARED or method.changes_student:
+        if method.family not in FEATURES or method.changes_student:
             return (
                 f"method = {method.short_name}: {method.title} needs labels or logits, and here features are learned "
                 "from images alone. Choose a loss that compares features or relations, such as hints."

@@ -126,7 +126,7 @@ def test_the_labels_reach_the_class_head_alone_and_the_teacher_the_other(taught:
 @pytest.mark.parametrize(
     ("flat", "reason"),
     [
-        ({"method": "distillation_token", "student": "cnn"}, "CNN 16×2 has no tokens"),
+        ({"method": "distillation_token", "student": "cnn"}, "a CNN 16×2 has none"),
         ({"method": "attention_maps"}, "the teacher, CNN 16×2, has none"),
         ({"method": "attention_maps", "teacher": "vit", "teacher_patch": "4"}, "4 × 17 × 17, the teacher’s 4 × 5 × 5"),
         ({"method": "attention_maps", "teacher": "vit", "teacher_heads": "2", "per_head": "true"}, "as many heads"),

@@ -63,7 +63,7 @@ def test_too_many_patches_are_refused_with_the_way_out() -> None:
 def test_a_place_of_the_maps_is_the_token_of_the_patch_at_that_place() -> None:
     torch.manual_seed(0)
     network, inputs = Vit(depth=1).build(GREY, 10).eval(), images(3, *GREY)
-    with record_features(network, {"maps": "stage1.maps", "tokens": "stage1"}) as recorded:
+    with record_features(network, {"maps": "stage1.1.maps", "tokens": "stage1"}) as recorded:
         network(inputs)
     for row, column in ((0, 0), (1, 2), (3, 3)):
         assert torch.equal(recorded["maps"][:, :, row, column], recorded["tokens"][:, 1 + 4 * row + column])
