@@ -5,9 +5,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from kd_core.export.network import graphs
+from kd_core.methods.distillation_token import DistillationToken
+from kd_core.models._pruning import CHANNELS, WEIGHTS, can_prune, layers, prune
 from kd_core.models.cnn import Cnn
 from kd_core.models.vit import Attention, Block, Vit
 from kd_core.nn.hooks import attention_shapes, feature_shapes, record_features
+from kd_core.nn.pairs import Pair
 
 GREY = (1, 8, 8)
 
@@ -111,3 +115,30 @@ def test_the_order_of_patches_matters_only_through_their_positions() -> None:
         network.patches.positions.zero_()
     torch.testing.assert_close(network(turned), network(inputs), rtol=1e-4, atol=1e-5)
     assert F.cross_entropy(network(inputs), torch.arange(3)).isfinite()
+
+
+@pytest.mark.slow
+def test_single_weights_are_pruned_and_whole_channels_are_refused() -> None:
+    network = Vit(width=16).build(GREY, 10).eval()
+    pruned = prune(network, 0.5, WEIGHTS, images(2, *GREY))
+    zeros = sum(int((layer.weight == 0).sum()) for layer in layers(pruned))
+    assert zeros == pytest.approx(0.5 * sum(layer.weight.numel() for layer in layers(pruned)), abs=1)
+    if can_prune(CHANNELS):
+        with (
+            pytest.warns(UserWarning, match="Unwrapped parameters"),
+            pytest.raises(ValueError, match="remove single weights"),
+        ):
+            prune(network, 0.5, CHANNELS, images(2, *GREY))
+
+
+@pytest.mark.slow
+def test_a_student_with_a_distillation_token_answers_the_same_in_onnx_and_pt2() -> None:
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    pair, inputs = Pair(Vit(width=16), Cnn(8, 2), GREY, 10), images(5, *GREY)
+    for network in (pair.student.build(GREY, 10).eval(), DistillationToken().build(pair).eval()):
+        program = graphs.export_program(network, GREY)
+        expected = network(inputs).detach()
+        torch.testing.assert_close(graphs.answers_of_pt2(graphs.to_pt2(program), inputs), expected)
+        onnx = graphs.answers_of_onnx(graphs.to_onnx(program, {}), inputs)
+        torch.testing.assert_close(onnx, expected, rtol=1e-4, atol=1e-4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.claims import MORE, Claim, gain
+from kd_core.config.claims import MORE, Claim, Measured, gain
 
 CLAIM = Claim(
     title="Features learned from a teacher without any label are worth more than few labels.",
@@ -28,4 +28,12 @@ CLAIM = Claim(
         "foundation model has not."
     ),
     seeds=5,
+    measured=Measured(
+        values=(89.64, 80.68),
+        estimate=8.96,
+        interval=(5.48, 12.39),
+        seeds=5,
+        seconds=7.6,
+        machine="x86_64 with 2 cores, Python 3.11.7, torch 2.14.1, 2026-11-30",
+    ),
 )

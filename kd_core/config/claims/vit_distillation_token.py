@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.claims import MORE, Claim, gain
+from kd_core.config.claims import MORE, Claim, Measured, gain
 
 CLAIM = Claim(
     title="A distillation token helps a transformer that has few labels.",
@@ -28,4 +28,12 @@ CLAIM = Claim(
         "teacher's top class is the better target, on all of ImageNet; with 200 digits its probabilities are."
     ),
     seeds=5,
+    measured=Measured(
+        values=(79.2, 75.44),
+        estimate=3.76,
+        interval=(-2.33, 9.83),
+        seeds=5,
+        seconds=33.1,
+        machine="x86_64 with 2 cores, Python 3.11.7, torch 2.14.1, 2026-11-30",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.claims import MORE, Claim, gain
+from kd_core.config.claims import MORE, Claim, Measured, gain
 
 CLAIM = Claim(
     title="A convolution makes images without labels useful for a transformer.",
@@ -27,4 +27,12 @@ CLAIM = Claim(
         "source the teacher labels all of ImageNet; here it labels 950 digits beside 50 that have a label."
     ),
     seeds=5,
+    measured=Measured(
+        values=(84.84, 41.16),
+        estimate=43.68,
+        interval=(34.76, 52.45),
+        seeds=5,
+        seconds=14.4,
+        machine="x86_64 with 2 cores, Python 3.11.7, torch 2.14.1, 2026-11-30",
+    ),
 )
