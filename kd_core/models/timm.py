@@ -114,7 +114,8 @@ def _body(name: str, shape: tuple[int, ...], *, is_pretrained: bool) -> Any:
     import timm  # slow to import
 
     settings: dict[str, Any] = {"in_chans": shape[0], "num_classes": 0}
-    if timm.get_pretrained_cfg(name) and timm.get_pretrained_cfg(name).fixed_input_size:
+    facts = timm.get_pretrained_cfg(name)
+    if facts is not None and facts.fixed_input_size:
         settings["img_size"] = shape[1:]
     loads = is_pretrained and torch.get_default_device().type != "meta"
     try:

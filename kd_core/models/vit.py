@@ -82,7 +82,7 @@ class PatchMaps(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         patches = tokens[:, -self.height * self.width :]
-        return patches.transpose(1, 2).unflatten(2, (self.height, self.width))
+        return patches.transpose(1, 2).reshape(patches.shape[0], patches.shape[2], self.height, self.width)
 
 
 class WithMaps(nn.Module):

@@ -95,7 +95,8 @@ class PhaseSetup:
 
     def _last_layer(self, learner: LearnerPlan) -> str:
         network = self.plan.network(learner)
-        return next(path for path, module in network.named_modules() if module is hooks.last_linear(network))
+        paths: dict[object, str] = {module: path for path, module in network.named_modules()}
+        return paths[hooks.last_linear(network)]
 
     def _taken_over(self, learner: LearnerPlan, name: str) -> list[str]:
         """Return the lines that copy parts of a trained teacher into the student."""
