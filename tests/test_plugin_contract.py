@@ -127,11 +127,11 @@ def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_it_cannot(da
 
 def supported_config(**flat: str) -> RunConfig | None:
     """Return a configuration with the first family of students that the loss supports; None if none does."""
-    for student in MODELS:
-        config, errors = read_flat({"student": student, "epochs": "3", "teacher_epochs": "1", **flat})
+    for networks in ({"student": student, **teacher} for teacher in ({}, {"teacher": "vit"}) for student in MODELS):
+        config, errors = read_flat({**networks, "epochs": "3", "teacher_epochs": "1", **flat})
         if not errors:
             return config
-        assert all(line.startswith(("method = ", "student = ")) for line in errors), errors
+        assert all(line.startswith(("method = ", "student = ", "teacher = ")) for line in errors), errors
     return None
 
 

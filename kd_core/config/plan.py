@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and kind
 PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is averaged over several teachers
 # How a network is derived from others.
 AVERAGE, MEAN_LOGITS, JOINED, RAW, CORRECTED = "average", "mean of logits", "joined", "joined as they are", "corrected"
+FEATURES = ("feature", "relation")  # families of losses that need neither labels nor logits
 ALL, LABELLED, SURE = "all", "labelled", "sure"  # examples
 MAX_EVALUATIONS = 200  # of a phase, besides the one before its first step
 
@@ -104,11 +105,18 @@ class LearnerPlan:
     decay: float = 0.0  # of that average
     drop: float = 0.0  # probability that a step leaves out one of several teachers whose losses are averaged
     ramp_up: int = 0  # epochs over which the weight of its teachers rises to that of the method
+    is_probe: bool = False  # its last linear layer alone is trained, and the layers before it stay in eval mode
 
     @property
     def imported(self) -> str:
         """Id of the imported weights or of the imported teacher; empty for a network of this program's own training."""
         return self.uploaded or (str(self.model.values().get("id", "")) if self.model.is_imported else "")
+
+    @property
+    def is_label_free(self) -> bool:
+        """Whether its scheme has it learn features alone."""
+        method = self.method
+        return self.is_fixed and method is not None and method.family in FEATURES and not method.weights.labels
 
     @property
     def is_self_taught(self) -> bool:
@@ -167,11 +175,14 @@ def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str
         return "nothing itself"
     if learner.maker is not None:
         clause = learner.maker.in_words()
+    elif learner.is_label_free:
+        clause = replace(phase.view, is_blind=True).in_words(data)
     else:
         clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
     if learner.sees == SURE and learner.confidence:
         clause += f" of which its teacher is at least {100 * learner.confidence:.0f} % sure"
     clause += ", as many of every class" if learner.is_balanced else ""
+    clause += ", the last layer alone" if learner.is_probe else ""
     return clause + (f", with noise of {learner.noise:g}" if learner.noise else "")
 
 

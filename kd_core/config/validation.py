@@ -126,7 +126,7 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
             return f"{prefix} {reason}."
     if method.remembers_examples and learner.maker is not None:
         return f"{prefix} remembers its training examples, and here they are made anew. Choose another method."
-    reads_features = any(match.teacher in pairs[0].teacher.feature_layers() for match in method.matches(pairs[0]))
+    reads_features = any(match.teacher in method.teacher_layers(pairs[0]) for match in method.matches(pairs[0]))
     if learner.is_self_taught and not reads_features:
         return f"{prefix} compares logits, and here teacher and student are one network. Choose one for feature maps."
     networks = [learner, *(find_by_role(phases, teacher) for teacher in learner.teachers)]
@@ -136,10 +136,12 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
         return f"{prefix} compares features, but the networks of this scheme have only logits in common."
     if reads_features and len(learner.teachers) > 1 and learner.combine != LOSSES:
         return f"{prefix} compares features, and those of several teachers cannot be averaged. Choose combine = losses."
-    if not method.discards_adapters and any(
-        other.begins_with == learner.role and other.method != method for phase in phases for other in phase.learners
+    if method.changes_student and any(
+        learner.role in (other.begins_with, other.average_of) and other.method != method
+        for phase in phases
+        for other in phase.learners
     ):
-        return f"{prefix} changes the student network, which cannot be fine-tuned without it. Choose fine_tune = 0."
+        return f"{prefix} changes the student network, which cannot be trained on or averaged without it."
     if method.per_class_probabilities and len(learner.teachers) > 1 and learner.combine == PROBABILITIES:
         return (
             f"{prefix} asks for a yes or no to each class, and averages of softmax have none. Choose combine = logits."

@@ -150,6 +150,15 @@ class Method(Plugin):
         """Return the module path of each named layer in what :meth:`build` returns."""
         return pair.student.feature_layers()
 
+    def teacher_layers(self, pair: Pair) -> Mapping[str, str]:
+        """Return the module path of each named layer in the teacher."""
+        return pair.teacher.feature_layers()
+
+    @property
+    def changes_student(self) -> bool:
+        """Whether :meth:`build` returns another network than the student's family does."""
+        return type(self).build is not Method.build
+
     def initialise_student(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
         """Copy into the new student whatever it takes over from the trained teacher."""
 

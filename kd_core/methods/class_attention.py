@@ -100,6 +100,8 @@ def _last_maps(model: Model, shape: Shape, classes: int) -> str:
     layers = [layer for layer in shapes if layer not in {EMBEDDING, LOGITS}]
     if not layers or len(shapes[layers[-1]]) != 3 or model.refusal(shape, classes, is_split=True):
         return ""
+    if layers[-1] not in model.cuttable_layers():
+        return ""
     with torch.device("meta"):
         _, head = model.split(model.build(shape, classes), layers[-1])
     is_linear = all(isinstance(module, LINEAR) for module in head.modules() if not [*module.children()])

@@ -121,6 +121,7 @@ class ReusedClassifier(EmbeddingMethod):
             student, teacher = pair.stage_pairs[-1]
             size, needed = pair.student_shapes[student][1:], pair.teacher_shapes[teacher][1:]
             maps = [layer for layer in pair.student_shapes if layer not in {EMBEDDING, LOGITS}]
-            if student == maps[-1] and size[0] >= needed[0] and size[1] >= needed[1]:
+            is_cuttable = teacher in pair.teacher.cuttable_layers() and student in pair.student.cuttable_layers()
+            if is_cuttable and student == maps[-1] and size[0] >= needed[0] and size[1] >= needed[1]:
                 return student, teacher
         return EMBEDDING, EMBEDDING

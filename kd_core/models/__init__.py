@@ -78,6 +78,25 @@ class Model(Plugin):
         """
         return {}
 
+    def attention_layers(self) -> dict[str, str]:
+        """Return the path of the module that computes the attention maps of a named layer, for each that has some.
+
+        Its output is (B, heads, L, L), and the rows sum to 1.
+        """
+        return {}
+
+    def token_layers(self) -> tuple[str, str]:
+        """Return the child of a sequential network that adds a class token, and the last before it is taken out.
+
+        Both return tokens (B, L, D), and the last two children are the choice of the class token and the last layer.
+        Empty where another token cannot be added.
+        """
+        return "", ""
+
+    def cuttable_layers(self) -> list[str]:
+        """Return the named layers after which :meth:`split` can cut a network, so that one part follows the other."""
+        return list(self.feature_layers())
+
     def split(self, network: nn.Module, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
         """Return the layers of a network of this family up to a named layer, and those after it."""
         assert isinstance(network, nn.Sequential), "families of other modules override split()"

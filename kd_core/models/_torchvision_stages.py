@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from kd_core.base.paths import NotAvailableError
 from kd_core.models import Frozen
+from kd_core.models.vit import ClassToken, WithMaps
 
 Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the output; the last are "embedding" and "head"
 
@@ -75,18 +76,11 @@ class Patches(nn.Module):
         return torch.cat([self.token.expand(patches.shape[0], -1, -1), patches], 1) + self.positions
 
 
-class ClassToken(nn.Module):
-    """First of the tokens (B, 1 + N, D)."""
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return tokens[:, 0]
-
-
 def _vit(network: Any) -> Stages:
     encoder = network.encoder
     stem = [Patches(network.conv_proj, network.class_token, encoder.pos_embedding), encoder.dropout]
-    layers = list(encoder.layers)
-    stages = {f"stage{place + 1}": layers[3 * place : 3 * place + 3] for place in range(4)}
+    layers, side = list(encoder.layers), network.image_size // network.patch_size
+    stages = {f"stage{place + 1}": [*layers[3 * place : 3 * place + 3], WithMaps(side, side)] for place in range(4)}
     return {"stem": stem, **stages, "embedding": [encoder.ln, ClassToken()], "head": [network.heads.head]}
 
 
@@ -99,7 +93,7 @@ class Architecture:
     millions: float  # of parameters for ImageNet
     stages: Callable[[Any], Stages]
     names: tuple[str, ...] = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
-    has_maps: bool = True  # whether the stages compute maps
+    has_maps: bool = True  # whether the stages compute maps, or else tokens that are shown as maps
     timm: str = ""  # timm's name of the same network; empty if it has none
 
 

@@ -100,6 +100,18 @@ class PrunedNetwork(Model):
         source = self._source
         return source.model.feature_layers() if source else {}
 
+    def attention_layers(self) -> dict[str, str]:
+        source = self._source
+        return source.model.attention_layers() if source else {}
+
+    def token_layers(self) -> tuple[str, str]:
+        source = self._source
+        return source.model.token_layers() if source else ("", "")
+
+    def cuttable_layers(self) -> list[str]:
+        source = self._source
+        return source.model.cuttable_layers() if source else []
+
     def split(self, network: nn.Module, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
         source = self._source
         return source.model.split(network, layer) if source else super().split(network, layer)

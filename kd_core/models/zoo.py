@@ -30,8 +30,8 @@ LINES = (("resnet50", "resnet34", "resnet18"), ("vgg16_bn", "vgg11_bn"), ("mobil
 class TorchvisionModel(Model):
     """Network of torchvision.
 
-    The named layers are the maps of the stages and the input of the last linear layer; for a ViT, whose stages compute
-    tokens, the latter alone. Embeddings are recorded before a dropout that precedes the last layer.
+    The named layers are the maps of the stages and the input of the last linear layer. Embeddings are recorded before a
+    dropout that precedes the last layer.
     """
 
     title: ClassVar[str] = "torchvision network"
@@ -111,8 +111,12 @@ class TorchvisionModel(Model):
 
     def feature_layers(self) -> dict[str, str]:
         source = ARCHITECTURES[self.network]
-        maps = {name: self._path(name) for name in source.names} if source.has_maps else {}
-        return maps | {"embedding": "embedding"}
+        if source.has_maps:
+            return {name: self._path(name) for name in source.names} | {"embedding": "embedding"}
+        return {name: f"{self._path(name)}.3.maps" for name in source.names[1:]} | {"embedding": "embedding"}
+
+    def cuttable_layers(self) -> list[str]:
+        return list(self.feature_layers()) if ARCHITECTURES[self.network].has_maps else ["embedding"]
 
     def without_pretrained(self) -> Self:
         return self.with_values(pretrained=False)

@@ -44,14 +44,23 @@ def add_feature_hook(
 @functools.lru_cache(maxsize=512)
 def feature_shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Shape]:
     """Return the shape of every named layer for one input of ``shape``, logits last, without computing anything."""
-    if shapes_on_cpu := model.layer_shapes(shape):
-        return shapes_on_cpu
+    return model.layer_shapes(shape) or _shapes(model, shape, classes, model.feature_layers())
+
+
+@functools.lru_cache(maxsize=512)
+def attention_shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Shape]:
+    """Return heads and lengths (heads, L, L) of the attention maps of every named layer that has some."""
+    paths = model.attention_layers()
+    shapes = _shapes(model, shape, classes, paths) if paths else {}
+    return {layer: shapes[layer] for layer in paths}
+
+
+def _shapes(model: Model, shape: Shape, classes: int, paths: Mapping[str, str]) -> dict[str, Shape]:
     with torch.device("meta"):
         network = model.build(shape, classes).eval()
-        with record_features(network, model.feature_layers()) as features, torch.no_grad():
+        with record_features(network, paths) as features, torch.no_grad():
             logits = network(torch.empty(2, *shape))
-    shapes = {layer: tuple(features[layer].shape[1:]) for layer in model.feature_layers()}
-    return shapes | {LOGITS: tuple(logits.shape[1:])}
+    return {layer: tuple(features[layer].shape[1:]) for layer in paths} | {LOGITS: tuple(logits.shape[1:])}
 
 
 def last_linear(network: nn.Module) -> nn.Linear | None:

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from kd_core.nn.hooks import record_features
+from kd_core.nn.hooks import last_linear, record_features
 
 MAX_EXAMPLES = 4096  # per forward pass
 MAX_INPUT_BYTES = 32_000_000  # per forward pass; the features take many times as much
@@ -63,6 +63,15 @@ def depends_on_mode(network: nn.Module) -> bool:
 
 
 _has_modes: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+
+
+def probed(network: nn.Module) -> nn.Module:
+    """Prepare a network of which the last linear layer alone is trained, the others in eval mode."""
+    freeze(network)
+    last = last_linear(network)
+    assert last is not None, "the plan was checked"
+    last.requires_grad_(True)
+    return network
 
 
 def freeze(network: nn.Module) -> nn.Module:

@@ -62,5 +62,5 @@ class OwnTeacher(Scheme):
 
     def _exits(self, config: RunConfig) -> list[str]:
         """Return every stage but the last, which the deepest exit belongs to."""
-        layers = [layer for layer in config.student.feature_layers() if layer != EMBEDDING]
+        layers = [layer for layer in config.student.cuttable_layers() if layer != EMBEDDING]
         return layers[:-1] if any(layer.startswith("stage") for layer in layers) else layers

@@ -31,7 +31,7 @@ class Rocket(Scheme):
         return {"student": "cnn", "student_width": "8"} if len(data.shape) == 3 else {}
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
-        first = next(iter(config.student.feature_layers()), "")
+        first = next(iter(config.student.cuttable_layers()), "")
         booster = LearnerPlan(BOOSTER, config.teacher, config.seed, kind=TEACHER, trunk=(STUDENT, first))
         return (
             student_phase(config, "students", student_learner(config, BOOSTER), booster, *control_learners(config)),

@@ -52,7 +52,7 @@ def max_forward_flops(phases: Sequence[PhasePlan], flops: Mapping[str, float]) -
 
 def _network(learner: LearnerPlan, phase: PhasePlan, phases: Sequence[PhasePlan], data: Data) -> events.Network:
     method = None if learner.is_self_taught else learner.method
-    if learner.imported or learner.trunk[0] or learner.classes or (method and not method.discards_adapters):
+    if learner.imported or learner.trunk[0] or learner.classes or (method and method.changes_student):
         cost = measure(functools.partial(build, learner, phases, data), data.shape)
     else:
         cost = _cost(learner.model, data.shape, len(data.classes))

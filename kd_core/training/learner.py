@@ -30,7 +30,7 @@ from kd_core.datasets import Data
 from kd_core.methods import LossInputs, LossPart, Method, label_part
 from kd_core.nn.composite import average_logits, average_probabilities, remaining_weights, update_average
 from kd_core.nn.hooks import last_linear, record_features, select_layers
-from kd_core.nn.inference import freeze, predict_with_features
+from kd_core.nn.inference import freeze, predict_with_features, probed
 from kd_core.nn.pairs import Pair
 from kd_core.tasks import Task
 from kd_core.training.data import Batch, BatchSampler, Examples, confident_examples
@@ -74,7 +74,7 @@ class NetworkTrainer:
         self.examples, self.labels, self.compute = examples, examples.labels, compute
         self.task = examples.data.task
         self.source: NetworkTrainer | None = None  # whose weights it averages, and then it learns nothing itself
-        self.network = network.train()
+        self.network = probed(network) if learner.is_probe else network.train()
         self.recipe, self._others = recipe, others
         self.rate = recipe.learning_rate
         self.ema_model = _ema_model(network, recipe.ema)
@@ -237,7 +237,7 @@ class Criterion:
         self.method, self.task, self.weight = method, task, weight
         self.matches = method.matches(pair)
         self.paths = select_layers(method.feature_layers(pair), [match.student for match in self.matches])
-        self.teacher_paths = select_layers(pair.teacher.feature_layers(), [match.teacher for match in self.matches])
+        self.teacher_paths = select_layers(method.teacher_layers(pair), [match.teacher for match in self.matches])
         with use_seed(seed, "adaptors"):
             self.adapters: nn.ModuleDict = method.adapters(pair, labels.cpu())
         self.teachers: Sequence[FrozenTeacher | NetworkTrainer] = ()

@@ -14,11 +14,11 @@ from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods import FAMILIES, LABELS, LossInputs, Method, total_loss
-from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.nn.hooks import EMBEDDING, LOGITS
 from kd_core.nn.pairs import Pair
 from kd_core.training.loop import PhaseCache, Trainer
+from tools.testing.networks import networks_for, pair_for
 
 METHODS = list(plugins("methods"))
 LABEL_FREE = [  # losses that state what they need, and need no labels if their weight is 0
@@ -26,15 +26,14 @@ LABEL_FREE = [  # losses that state what they need, and need no labels if their 
     for name, cls in plugins("methods").items()
     if cls.requires and "label" not in cls.requires and {"label_weight", "alpha"} & set(options_of(cls))
 ]
-LEFT_BEHIND = [name for name, cls in plugins("methods").items() if cls.discards_adapters]
+LEFT_BEHIND = [name for name, cls in plugins("methods").items() if cls.discards_adapters and not cls().changes_student]  # type: ignore[attr-defined]
 WEIGHTED = [name for name, cls in plugins("methods").items() if "label_weight" in options_of(cls)]
-IMAGE_PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)
-QUICK = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "3"}
+QUICK = {"dataset": "digits", "labelled": "70", "epochs": "3"}
 CACHE: PhaseCache = {}  # one teacher for all runs of this file
 
 
 def quick(**flat: str) -> RunConfig:
-    return from_flat({**QUICK, "teacher_epochs": "1", **flat})
+    return from_flat({**QUICK, **networks_for(flat["method"]), "teacher_epochs": "1", **flat})
 
 
 def run(config: RunConfig, **more: Any) -> list[Event]:
@@ -56,23 +55,24 @@ def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: 
     generator = torch.Generator().manual_seed(seed)
     size = len(student_logits)
     labels = torch.arange(size) % student_logits.shape[1]
-    matches = method.matches(IMAGE_PAIR)
+    pair = pair_for(method)
+    matches = method.matches(pair)
     sides: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
     for match in matches:
         for features, shapes, layer in zip(
-            sides, (IMAGE_PAIR.student_shapes, IMAGE_PAIR.teacher_shapes), (match.student, match.teacher), strict=True
+            sides, (pair.student_shapes, pair.teacher_shapes), (match.student, match.teacher), strict=True
         ):
             if layer not in {LOGITS, LABELS}:
                 features[layer] = torch.randn(size, *shapes[layer], generator=generator).relu().requires_grad_()
     if not method.discards_adapters:  # the features of its network are projected already
         student, teacher = matches[0].student, matches[0].teacher
-        sides[0][student] = torch.randn(size, *IMAGE_PAIR.teacher_shapes[teacher], generator=generator).requires_grad_()
+        sides[0][student] = torch.randn(size, *pair.teacher_shapes[teacher], generator=generator).requires_grad_()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        adapters = method.adapters(IMAGE_PAIR, labels)
+        adapters = method.adapters(pair, labels)
     classifiers = [
         torch.randn(10, *shapes[EMBEDDING], generator=generator)
-        for shapes in (IMAGE_PAIR.student_shapes, IMAGE_PAIR.teacher_shapes)
+        for shapes in (pair.student_shapes, pair.teacher_shapes)
     ]
     return LossInputs(
         student_logits, labels, teacher_logits, 30, *sides, matches, adapters, torch.arange(size), 1, None, None,
@@ -189,11 +189,11 @@ def test_no_adapter_remains_in_the_trained_student(name: str) -> None:
     training = Trainer(quick(method=name, epochs="1"), cache=CACHE)
     for _ in training:
         pass
-    untrained = Cnn(8, 2).build((1, 8, 8), 10)
-    student = training.networks["student"]
-    if made(name).discards_adapters:
+    method, student = training.config.method, training.networks["student"]
+    if not method.changes_student:
+        untrained = training.config.student.build((1, 8, 8), 10)
         assert student.state_dict().keys() == untrained.state_dict().keys()
-    else:  # the teacher's classifier is a part of the student, unchanged
+    elif not method.discards_adapters:  # the teacher's classifier is a part of the student, unchanged
         teacher = training.networks["teacher"]
         layer, original = (list(network.modules())[-1] for network in (student, teacher))
         assert isinstance(layer, nn.Linear)
@@ -205,12 +205,12 @@ def test_no_adapter_remains_in_the_trained_student(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_the_matches_of_a_method_name_existing_layers(name: str) -> None:
     method = made(name)
-    assert not method.unsupported_reason(IMAGE_PAIR)
-    rows = match_table(method, IMAGE_PAIR)
+    pair = pair_for(method)
+    rows = match_table(method, pair)
     assert rows
     for row in rows:
-        assert row.student in IMAGE_PAIR.student_shapes
-        assert row.teacher == LABELS or row.teacher_shape == IMAGE_PAIR.teacher_shapes[row.teacher]
+        assert row.student in pair.student_shapes
+        assert row.teacher == LABELS or row.teacher_shape == pair.teacher_shapes[row.teacher]
         assert bool(row.learned) == bool(row.student_adapter or row.teacher_adapter)
 
 

@@ -26,6 +26,7 @@ from kd_core.nn.adapters import match_sizes
 from kd_core.nn.pairs import Pair
 from kd_core.training.loop import PhaseCache, Trainer
 from tests.methods.test_promises import batch, made
+from tools.testing.networks import networks_for
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def parts_by_name(method: Method, inputs: LossInputs) -> dict[str, LossPart]:
 
 @pytest.mark.parametrize("name", list(plugins("methods")))
 def test_everything_that_is_to_be_learned_moves(name: str) -> None:
-    flat = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "4"}
+    flat = {"dataset": "digits", **networks_for(name), "labelled": "70", "epochs": "4"}
     training = Trainer(from_flat({**flat, "method": name, "teacher_epochs": "1"}), cache=CACHE)
     before: dict[str, Tensor] = {}
     for event in training:

@@ -83,7 +83,7 @@ def test_a_network_cut_at_any_tap_is_the_whole_and_the_cut_gives_the_features(
     network, inputs = of.build((1, 28, 28), 5).eval(), images(2, 1, 28, 28)
     with torch.no_grad(), record_features(network, of.feature_layers()) as seen:
         whole = network(inputs)
-    for layer in of.feature_layers():
+    for layer in of.cuttable_layers():
         body, head = of.split(network, layer)
         with torch.no_grad():
             features = body(inputs)

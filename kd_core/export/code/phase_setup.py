@@ -81,6 +81,9 @@ class PhaseSetup:
             if learner.begins_with:
                 lines.append(f"{name}.load_state_dict({self._earlier(learner.begins_with)}.state_dict())")
             lines += self._taken_over(learner, name)
+            if learner.is_probe:
+                lines.append(f"{name}.eval().requires_grad_(False)  # but for the last layer")
+                lines.append(f"{name}.get_submodule({literal(self._last_layer(learner))}).requires_grad_(True)")
             if learner.trunk[0]:
                 role, layer = learner.trunk
                 lines.append(f"{name}.trunk = {variable(role)}[:{self._end_of(role, layer)}]  # shared layers")
@@ -89,6 +92,11 @@ class PhaseSetup:
                 average = f"get_ema_multi_avg_fn({self.recipe.ema})"
                 lines.append(f"{name}_average = AveragedModel({name}, multi_avg_fn={average}, use_buffers=True)")
         return lines
+
+    def _last_layer(self, learner: LearnerPlan) -> str:
+        network = self.plan.network(learner)
+        paths: dict[object, str] = {module: path for path, module in network.named_modules()}
+        return paths[hooks.last_linear(network)]
 
     def _taken_over(self, learner: LearnerPlan, name: str) -> list[str]:
         """Return the lines that copy parts of a trained teacher into the student."""
@@ -126,7 +134,7 @@ class PhaseSetup:
                 recorded.setdefault(name, {}).update(paths)
             if "teacher_features" in loss.inputs:
                 for pair, role in zip(pairs, learner.teachers, strict=False):
-                    paths = select_layers(pair.teacher.feature_layers(), [match.teacher for match in matches])
+                    paths = select_layers(learner.method.teacher_layers(pair), [match.teacher for match in matches])
                     owner = variable(role) if role in self.roles else self._earlier(role)
                     recorded.setdefault(owner, {}).update(paths)
             if "matches" in loss.inputs:

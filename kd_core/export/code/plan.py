@@ -108,7 +108,7 @@ class PlanWriter:
 
     def _initial_weights(self, learner: LearnerPlan) -> str:
         """Return lines that build a network with the initial weights of a learner; empty if it is drawn as written."""
-        is_whole = learner.method is None or type(learner.method).build is Method.build
+        is_whole = learner.method is None or not learner.method.changes_student
         if not is_whole or learner.trunk[0]:
             return ""
         classes = len(learner.classes or self.data.classes)

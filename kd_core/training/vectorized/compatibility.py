@@ -14,7 +14,6 @@ from kd_core.config.plan import SURE, LearnerPlan, PhasePlan, build
 from kd_core.config.recipe import BEST, Recipe, RunOptions
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
-from kd_core.methods import Method
 from kd_core.schemes import plan_of
 from kd_core.training.learner import live_method
 from kd_core.training.vectorized import loss, replicas
@@ -129,12 +128,12 @@ def _stack_clauses(
             yield f"the {learner.role} is given from Python"
         if learner.maker is not None or learner.average_of or learner.ramp_up:
             yield f"the {learner.role} has batches that are made, averaged weights, or a teacher whose weight changes"
-        if learner.trunk[0] or learner.classes or learner.noise:
-            yield f"the {learner.role} shares layers, knows only some classes, or has noisy inputs"
+        if learner.trunk[0] or learner.classes or learner.noise or learner.is_probe:
+            yield f"the {learner.role} shares or freezes layers, knows only some classes, or has noisy inputs"
         if len(learner.teachers) > 1 or {other.role for other in learners} & set(learner.teachers):
             yield f"the {learner.role} has several teachers, or one that is trained in the same phase"
-        if learner.teachers and learner.method is not None and type(learner.method).build is not Method.build:
-            yield f"the {learner.role} takes over a part of its teacher"
+        if learner.teachers and learner.method is not None and learner.method.changes_student:
+            yield f"the {learner.role} is another network than its control"
     if clause := replicas.network_incompatibility(network):
         yield clause
     methods = [learner.method for learner in learners if learner.teachers and learner.method is not None]

@@ -219,7 +219,7 @@ def _latency(model: Model, dataset: Dataset) -> float:
 
 
 def _student_cost(config: RunConfig) -> str:
-    taught = None if config.method.discards_adapters else (config.method, plan.compared_pair(config))
+    taught = (config.method, plan.compared_pair(config)) if config.method.changes_student else None
     return _cost(config.student, config.dataset, taught)
 
 
@@ -229,7 +229,7 @@ def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = N
     Args:
         model: the network.
         dataset: determines the input shape and the number of classes.
-        taught: method and pair, for methods that add layers of the teacher to the student.
+        taught: method and pair, for methods that add layers to the student.
     """
     try:
         network = _measure(model, dataset, taught)

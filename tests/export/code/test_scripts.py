@@ -24,6 +24,7 @@ from kd_core.export.code import Script, notebook, save_data, script, sentences_o
 from kd_core.export.code.data import add_loading
 from kd_core.export.code.source import Sources
 from tests.export.code.conftest import Namespace, Numbers
+from tools.testing.networks import networks_for
 
 pytestmark = pytest.mark.slow
 
@@ -59,12 +60,14 @@ OPTIONS: dict[str, dict[str, str]] = {
                          "student_hidden": "8", "method": "divergence", "labelled": "30"},
     "a transformer on texts": {"dataset": "python_docs", "teacher": "transformer", "teacher_width": "8",
                                "teacher_layers": "1", "student": "gru", "student_hidden": "8", "labelled": "30"},
+    "patches": {"student": "vit", "method": "distillation_token", "targets": "soft targets", "soft_weight": "0.5"},
 }  # fmt: skip
 LOADED = {"mnist": {}, "cifar10": {}, "svhn": {}, "emnist": {"split": "letters"}}
 # Written whole so far; what is added later may leave something out, if its script says so.
 METHODS = {
-    "attention", "binary", "channel_correlation", "class_attention", "contrastive", "correlation",
-    "curriculum_temperature", "dist", "divergence", "dkd", "flow", "hard_labels", "hints", "label_smoothing",
+    "attention", "attention_maps", "binary", "channel_correlation", "class_attention", "contrastive", "correlation",
+    "curriculum_temperature", "dist", "distillation_token", "divergence", "dkd", "flow", "hard_labels", "hints",
+    "label_smoothing",
     "logit_mse", "logit_standardization", "mixed", "mlkd", "nkd", "one_for_all", "probability_transfer",
     "relational", "reused_classifier", "review", "rld", "selectivity", "similarity", "simple_recipe",
     "soft_targets", "transformed_teacher", "variational_information", "virtual_teacher", "wsld",
@@ -130,7 +133,8 @@ def assert_repeated(config: RunConfig, engine: Engine, execute: Execute) -> None
 def test_the_script_of_every_method_repeats_the_numbers_of_the_run(
     method: str, engine: Engine, execute: Execute
 ) -> None:
-    assert_repeated(accepted({"method": method}, TINY), engine, execute)
+    networks = networks_for(method, {name: TINY[name] for name in ("student", "student_width", "teacher")})
+    assert_repeated(accepted({**networks, "method": method}, TINY), engine, execute)
 
 
 @pytest.mark.parametrize("scheme", plugins("schemes", outside=False))

@@ -1,0 +1,26 @@
+"""Small networks that a loss can compare, for tests of every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kd_core.config.run import read_flat
+from kd_core.methods import Method
+from kd_core.models.cnn import Cnn
+from kd_core.models.vit import Vit
+from kd_core.nn.pairs import Pair
+
+CONVOLUTIONS = {"student": "cnn", "student_width": "8"}
+TRANSFORMERS = {"student": "vit", "student_width": "8", "teacher": "vit", "teacher_width": "16"}
+PAIRS = (Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10), Pair(Vit(width=8), Vit(width=16), (1, 8, 8), 10))
+
+
+def pair_for(method: Method) -> Pair:
+    """Return the first pair of networks that a loss takes."""
+    return next(pair for pair in PAIRS if not method.unsupported_reason(pair))
+
+
+def networks_for(method: str, settings: Mapping[str, str] = CONVOLUTIONS) -> dict[str, str]:
+    """Return flat settings of networks that a loss takes on digits, those of ``settings`` if it takes them."""
+    chosen = {"dataset": "digits", "method": method}
+    return {**settings} if not read_flat({**chosen, **settings})[1] else {**TRANSFORMERS}
