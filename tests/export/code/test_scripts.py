@@ -73,8 +73,8 @@ METHODS = {
     "soft_targets", "transformed_teacher", "variational_information", "virtual_teacher", "wsld",
 }  # fmt: skip
 SCHEMES = {
-    "born_again", "defective", "ensemble", "merge", "missing_class", "mutual", "offline", "own_teacher", "reversed",
-    "rocket", "self_attention", "self_taught", "snapshot", "teacher_free", "unlabelled",
+    "born_again", "defective", "ensemble", "foundation", "merge", "missing_class", "mutual", "offline", "own_teacher",
+    "reversed", "rocket", "self_attention", "self_taught", "snapshot", "teacher_free", "unlabelled",
 }  # fmt: skip
 WITHOUT_SOURCE = """
 @kd.loss
