@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[3]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
     ("start", "Start"), ("learn", "Learn"), ("temperature", "Temperature"), ("language", "Language"),
+    ("detection", "Detection"),
     ("distill", "Distill"), ("sweep", "Sweep"), ("inspect", "Inspect"), ("compare", "Compare"),
     ("compress", "Compress"), ("experiments", "Experiments"), ("glossary", "Glossary"),
 )  # fmt: skip

@@ -127,7 +127,7 @@ def curves(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str], o
     """Draw the choice of the curves, the chart, and its numbers."""
     by_run = {run: _read_curves(queries, run) for run in rows}
     parts = sorted({measure for run in by_run.values() for _, measure in run if measure.startswith(PART)})
-    score = f"Validation {score_of(rows.values())}"
+    score = f"Validation {score_of(rows.values(), on_validation=True)}"
     titles = MEASURES | {ACCURACY: f"{score}, %"}
     titles |= {part: f"Part of the training loss: {part.removeprefix(PART)}, nats" for part in parts}
     if options.curve not in titles:

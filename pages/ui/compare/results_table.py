@@ -83,10 +83,10 @@ def network_results(queries: RunQueries, rows: dict[str, Run]) -> Results:
     return results
 
 
-def score_of(rows: Iterable[Run]) -> str:
+def score_of(rows: Iterable[Run], *, on_validation: bool = False) -> str:
     """Return what the tasks of these runs call their score, inside a sentence."""
     configs = [row.available_config for row in rows]
-    return score_title(config.dataset.task for config in configs if config)
+    return score_title((config.dataset.task for config in configs if config), on_validation=on_validation)
 
 
 def results_table(results: Results, letters: dict[str, str]) -> None:

@@ -231,7 +231,7 @@ def _curves(panel: _PanelContext) -> None:
     assert frames.prepared is not None
     phases, networks = frames.prepared.phases, frames.prepared.networks
     longest = max(sum(phase.epochs for phase in phases if network.role in phase.roles) for network in networks)
-    score = panel.config.dataset.task.score_title
+    score = panel.config.dataset.task.validation_score_title
     plots = [
         {"key": "accuracy", "title": f"Validation {score}", "unit": "%", "log": False, "percent": True},
         {"key": "loss", "title": f"{frames.main_title}’s training loss", "unit": "", "log": True, "percent": False},

@@ -64,7 +64,7 @@ def fingerprint(results: SweepResults, selected: Cell | None) -> int:
 
 def score_title(results: SweepResults) -> str:
     """Return what the task of a sweep calls its score, inside a sentence."""
-    return results.sweep.base.dataset.task.score_title
+    return results.sweep.base.dataset.task.validation_score_title
 
 
 def axis_title(results: SweepResults, axis: int) -> str:

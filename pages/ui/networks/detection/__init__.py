@@ -1,0 +1,1 @@
+"""Detection page, with boxes that the networks of a run find."""

@@ -1,0 +1,77 @@
+"""Tests of the Detection page without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from kd_core.analysis.examples.boxes import choose_images, found_objects, scenes
+from kd_core.config.run import from_flat
+from kd_core.datasets import load
+from kd_core.datasets.shapes import Shapes
+from kd_core.models.detector import Detector
+from kd_core.runs.manager import RunManager
+from kd_core.store.records import COMPLETED
+from kd_core.tasks._boxes import BINS, Detections
+from tools.testing.waiting import wait_for_end
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., AppTest]
+TINY = {"dataset": "shapes", "dataset_count": "100", "teacher_epochs": "1", "epochs": "1", "student_width": "4"}
+
+
+def objects(*boxes: tuple[float, float, float, float], score: float = 0.9) -> Detections:
+    return Detections(
+        torch.tensor(boxes).reshape(-1, 4), torch.zeros(len(boxes), dtype=torch.long), torch.full((len(boxes),), score)
+    )
+
+
+def test_without_a_run_one_button_trains_a_small_detector(open_page: Open, shared: RunManager) -> None:
+    app = open_page("detection")
+    app.button(key="first run").click().run()
+    run = shared.store.runs(1)[0]
+    assert run.config == from_flat({"dataset": "shapes"})
+    assert app.query_params["run"] == run.id
+    shared.stop(run.id)
+
+
+def test_a_finished_run_has_a_sentence_and_a_table_of_its_boxes(open_page: Open, shared: RunManager) -> None:
+    run = shared.start(from_flat(TINY))
+    assert wait_for_end(shared, run, 200) == COMPLETED
+    app = open_page("detection", run=run)
+    assert not app.error
+    assert any("AP50 on the test set: Teacher" in element.value for element in app.markdown)
+    assert "truth" in app.dataframe[0].value["network"].tolist()
+
+
+def test_a_run_without_boxes_is_refused_in_a_sentence(open_page: Open, shared: RunManager) -> None:
+    run = shared.start(from_flat({"dataset": "moons", "epochs": "1"}))
+    wait_for_end(shared, run, 60)
+    assert "find no objects" in open_page("detection", run=run).info[0].value
+
+
+def test_images_in_which_the_student_missed_most_of_what_the_teacher_found_come_first() -> None:
+    one, two = (0.0, 0.0, 0.3, 0.3), (0.5, 0.5, 0.9, 0.9)
+    truth = [objects(one), objects(one, two), objects(two)]
+    teacher = [objects(one), objects(one, two), objects(two, score=0.4)]
+    student = [objects(one), objects(), objects()]
+    assert choose_images({"teacher": teacher, "student": student}, truth, 2) == [1, 0]
+    assert choose_images({"student": student}, truth, 2) == [0, 1]
+    assert found_objects(objects((0.0, 0.0, 0.3, 0.14)), objects(one)) == []
+
+
+def test_every_box_in_an_image_has_the_sides_of_all_networks_at_its_cell() -> None:
+    data = load(Shapes(count=100))
+    torch.manual_seed(0)
+    networks = {part: Detector(4).build(data.shape, 5) for part in ("teacher", "student")}
+    for scene in scenes(networks, data.test, data, 3):
+        cells = [box["cell"] for boxes in (scene["truth"], *scene["found"].values()) for box in boxes]
+        assert scene["truth"]
+        assert set(cells) == scene["sides"].keys()
+        for by_part in scene["sides"].values():
+            assert by_part.keys() == networks.keys()
+            assert [len(side) for side in by_part["student"]] == [BINS] * 4
