@@ -109,7 +109,7 @@ class EventPrinter:
             self._line.show(f"{self._position(event)}: loss {losses}", is_final=False)
         elif isinstance(event, Validated):
             self._line.show(
-                f"{self._position(event)}: validation {self.comparison.score} {percentages(event.accuracy)}"
+                f"{self._position(event)}: validation {self.comparison.validation_score} {percentages(event.accuracy)}"
             )
         elif isinstance(event, Switched):
             self._line.end()

@@ -11,7 +11,7 @@ from torch import Tensor
 from kd_core.base.options import Options, as_text, boolean, integer, number
 from kd_core.base.seeds import derive_seed, generator, use_seed
 from kd_core.datasets import Data, standardise
-from kd_core.tasks import NUMBERS
+from kd_core.tasks import EXAMPLE, NUMBERS
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Augmentation(Options):
             raise ValueError(
                 f"{name} = {as_text(getattr(self, name))}: these data are {data.noun}, and only images can be "
                 "augmented so."
+            )
+        if name and data.has_images and data.task.outputs != EXAMPLE:
+            raise ValueError(
+                f"{name} = {as_text(getattr(self, name))}: the labels of these images belong to places in them, which "
+                f"would not move along. Choose {name} = {as_text(type(self)().values()[name])}."
             )
         if self.crop > min(data.shape[1:], default=self.crop):
             raise ValueError(

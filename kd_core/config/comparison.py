@@ -24,7 +24,8 @@ class Comparison:
         examples: What is counted, plural noun.
         among: Of which examples the measure is a fraction, if it is not the accuracy; ``{omitted}`` stands for the
             held-out class.
-        score: What the task calls the measure "accuracy".
+        score: What the task calls the measure "accuracy", on the test set.
+        validation_score: The same on the validation set.
     """
 
     role: str = "student"
@@ -36,14 +37,15 @@ class Comparison:
     examples: str = "examples"
     among: str = ""
     score: str = "accuracy"
+    validation_score: str = "accuracy"
 
     def counting(self, rows: str) -> Comparison:
         """Return the comparison for a task whose rows are other things than examples, such as characters."""
         return self if rows == self.examples else replace(self, on=f"of the {rows} of the test set", examples=rows)
 
-    def scored_by(self, title: str) -> Comparison:
+    def scored_by(self, title: str, validation_title: str = "") -> Comparison:
         """Return the comparison for a task with another score than the fraction of its rows that are right."""
-        return replace(self, on=f"{title} on the test set", score=title)
+        return replace(self, on=f"{title} on the test set", score=title, validation_score=validation_title or title)
 
     def with_omitted_class(self, omitted: str) -> Comparison:
         """Return the comparison with the name of the held-out class filled in."""

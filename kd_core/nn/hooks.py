@@ -15,6 +15,7 @@ Shape = tuple[int, ...]  # of one example's features: (C, H, W) of maps, (D,) of
 
 LOGITS = "logits"  # the output of every network
 EMBEDDING = "embedding"  # the input (D,) of the last, linear layer
+BOXES = "boxes"  # the distributions (cells, 4 · bins) of the box sides of a detector
 
 
 @contextmanager

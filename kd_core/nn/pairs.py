@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kd_core.models import Model
-from kd_core.nn.hooks import EMBEDDING, Shape, feature_shapes, format_shape
+from kd_core.nn.hooks import BOXES, EMBEDDING, Shape, feature_shapes, format_shape
 
 MAX_LISTED = 8  # layers of a network in a sentence
 
@@ -64,6 +64,13 @@ class Pair:
         if EMBEDDING in self.student_shapes and EMBEDDING in self.teacher_shapes:
             return ""
         return f"needs networks that end in a linear layer on an embedding, and {self.listed}"
+
+    @property
+    def no_boxes_reason(self) -> str:
+        """Why the sides of boxes cannot be matched; empty if both networks have distributions of them."""
+        if BOXES in self.student_shapes and BOXES in self.teacher_shapes:
+            return ""
+        return f"needs networks with boxes whose sides are distributions, and {self.listed}"
 
     def unknown_layer(self, matches: Sequence[Match]) -> str:
         """Return which matched layer a network lacks, as the end of a sentence; empty if all are there."""

@@ -67,7 +67,10 @@ def plan_of(config: RunConfig) -> tuple[PhasePlan, ...]:
 def comparison_of(config: RunConfig) -> Comparison:
     """Return what the verdict on a configuration compares."""
     comparison, task = config.scheme.comparison, config.dataset.task
-    comparison = comparison.counting(task.row_noun) if task.counts_rows else comparison.scored_by(task.score_title)
+    if task.counts_rows:
+        comparison = comparison.counting(task.row_noun)
+    else:
+        comparison = comparison.scored_by(task.score_title, task.validation_score_title)
     return comparison.with_omitted_class(config.labels.omitted)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from kd_core.base.options import boolean, integer, number
+from kd_core.base.options import as_text, boolean, integer, number
 from kd_core.config.comparison import Comparison
 from kd_core.config.plan import LABELLED, STUDENT, SURE, TEACHER, PhasePlan
 from kd_core.config.run import RunConfig
@@ -21,7 +21,6 @@ class Unlabelled(Scheme):
         "The student is trained on all examples, few of them labelled; the teacher's predictions label the others."
     )
     family: ClassVar[str] = "fewer labels"
-    reads_class_labels: ClassVar[bool] = True
     paper: ClassVar[str] = "Xie et al. 2020 (Noisy Student), section 2"
     comparison: ClassVar[Comparison] = Comparison(name="labels and teacher", control_name="Labels alone")
 
@@ -44,6 +43,18 @@ class Unlabelled(Scheme):
         return {"labelled": "30"}
 
     def option_conflict(self, config: RunConfig) -> str:
+        task = config.dataset.task
+        if task.can_write:
+            return (
+                f"scheme = unlabelled: the labels of {task.example_noun} are the {task.row_noun} that follow, so that "
+                "none is without labels. Choose another scheme."
+            )
+        if not task.has_class_per_example and (self.confidence or self.balanced):
+            name, neutral = ("confidence", "0") if self.confidence else ("balanced", "off")
+            return (
+                f"{name} = {as_text(getattr(self, name))}: it is asked of the class of an example, and each of these "
+                f"{task.example_noun or 'examples'} has one for every one of its {task.row_noun}. Choose {neutral}."
+            )
         if config.labels.labelled and config.labels.count(load(config.dataset)) < len(load(config.dataset).train):
             return ""
         return (

@@ -100,6 +100,7 @@ class Task(Plugin):
     has_class_per_example: ClassVar[bool] = False
     measures: ClassVar[tuple[Measure, ...]] = ()
     score_title: ClassVar[str] = "accuracy"  # of :meth:`score`, inside a sentence
+    row_score_title: ClassVar[str] = ""  # the same on the validation set, where :meth:`test_metrics` replaces it
     counts_rows: ClassVar[bool] = True  # whether the score is the fraction of rows with some property, one by one
     has_class_rows: ClassVar[bool] = True  # whether a row is logits of classes, which have a softmax and a temperature
     evaluations_per_epoch: ClassVar[int] = 1
@@ -109,6 +110,11 @@ class Task(Plugin):
     labels_code: ClassVar[str] = ""
     script: ClassVar[str] = ""  # of kd_core.export.network, with which a stranger uses a network; empty for none
     can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
+
+    @property
+    def validation_score_title(self) -> str:
+        """The title of the score on the validation set, inside a sentence."""
+        return self.row_score_title or self.score_title
 
     def rows(self, outputs: Tensor) -> Tensor:
         """Return outputs of a network (B, ..., K) as rows of logits (N, K)."""
@@ -203,15 +209,15 @@ def measure_of(name: str) -> Measure:
     return declared_measures().get(name) or Measure(name, name.capitalize(), "%", counts_examples=True)
 
 
-def score_title(tasks: Iterable[Task]) -> str:
+def score_title(tasks: Iterable[Task], *, on_validation: bool = False) -> str:
     """Return the title of the score of these tasks, or "score" where they differ."""
-    titles = {task.score_title for task in tasks}
+    titles = {task.validation_score_title if on_validation else task.score_title for task in tasks}
     return titles.pop() if len(titles) == 1 else "score"
 
 
 def unlabelled_like(labels: Tensor, count: int) -> Tensor:
     """Return the labels (count, ...) of as many examples without any."""
-    return torch.full((count, *labels.shape[1:]), -1)
+    return torch.full((count, *labels.shape[1:]), -1, dtype=labels.dtype)
 
 
 def __getattr__(name: str) -> Any:

@@ -387,7 +387,8 @@ def _teacher(
 def visible_rows(trainer: NetworkTrainer) -> Tensor:
     """Return the positions of the examples that a network trains on."""
     rows, learner = trainer.examples.rows, trainer.learner
-    if learner.sees == ALL:
+    chooses = learner.confidence or learner.is_balanced
+    if learner.sees == ALL or (learner.sees != LABELLED and not chooses):
         return rows
     is_visible = (trainer.labels >= 0).reshape(len(trainer.labels), -1).any(1)
     if learner.sees != LABELLED:

@@ -17,7 +17,9 @@ from kd_core.methods.curriculum_temperature import LearnedTemperature, curriculu
 from kd_core.methods.divergence import divergence
 from kd_core.methods.flow import flow
 from kd_core.methods.hints import hints
+from kd_core.methods.localisation import localisation
 from kd_core.methods.one_for_all import exit_branch
+from kd_core.methods.pearson_features import pearson_features
 from kd_core.methods.probability_transfer import probability_transfer
 from kd_core.methods.relational import relational, relational_angle, relational_distance
 from kd_core.methods.reused_classifier import projector, reused_classifier
@@ -87,6 +89,12 @@ def of_recipe(exponent: float, *, soft_targets: bool) -> Loss:
     return loss
 
 
+def of_sides(temperature: float, mean: str, *, weighted: bool = False) -> Loss:
+    return lambda inputs: localisation(
+        inputs["student_bins"], inputs["teacher_bins"], temperature, inputs["weight"] if weighted else None, mean=mean
+    )
+
+
 REFERENCES: dict[tuple[str, str], Loss] = {
     ("at", "p2_list"): of_maps(attention, ("fm_s0", "fm_t0"), ("fm_s1", "fm_t1")),
     ("at", "p2_one"): of_maps(attention, ("fm_s0", "fm_t0")),
@@ -103,6 +111,13 @@ REFERENCES: dict[tuple[str, str], Loss] = {
     ("cat_kd", "r2_norm"): lambda inputs: class_attention(*cams(inputs)),
     ("cat_kd", "r2_raw"): lambda inputs: class_attention(*cams(inputs), normalised=False),
     ("cat_kd", "r4_norm"): lambda inputs: class_attention(*cams(inputs), resolution=4),
+    ("ld_box", "mean_T10"): of_sides(10, "element"),
+    ("ld_box", "mean_T1"): of_sides(1, "element"),
+    ("ld_box", "sum_T10"): of_sides(10, "batch"),
+    ("ld_box", "sum_T1"): of_sides(1, "batch"),
+    ("ld_box", "mean_T10_weighted"): of_sides(10, "element", weighted=True),
+    ("pkd", "mse"): lambda inputs: pearson_features(inputs["student_map"], inputs["teacher_map"]),
+    ("pkd", "pearson"): lambda inputs: pearson_features(inputs["student_map"], inputs["teacher_map"], "pearson"),
     ("srd", "official_e4"): of_recipe(4, soft_targets=True),
     ("srd", "official_e4_feat"): of_recipe(4, soft_targets=False),
     ("srd", "torchdistill_e1"): of_recipe(1, soft_targets=True),

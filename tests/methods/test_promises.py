@@ -53,9 +53,11 @@ def made(name: str, **options: Any) -> Method:
 def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: int = 0) -> LossInputs:
     """Return inputs with the given logits and random features of the right shapes, all of which require a gradient."""
     generator = torch.Generator().manual_seed(seed)
-    size = len(student_logits)
-    labels = torch.arange(size) % student_logits.shape[1]
-    pair = pair_for(method)
+    pair, size = pair_for(method), len(student_logits)
+    if len(pair.student_shapes[LOGITS]) > 1:  # as many rows of logits per example as it has cells
+        cells = pair.student_shapes[LOGITS][0]
+        student_logits, teacher_logits = (logits.repeat(cells, 1) for logits in (student_logits, teacher_logits))
+    labels = torch.arange(len(student_logits)) % student_logits.shape[1]
     matches = method.matches(pair)
     sides: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
     for match in matches:
@@ -71,7 +73,7 @@ def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: 
         torch.manual_seed(seed)
         adapters = method.adapters(pair, labels)
     classifiers = [
-        torch.randn(10, *shapes[EMBEDDING], generator=generator)
+        torch.randn(10, *shapes[EMBEDDING], generator=generator) if EMBEDDING in shapes else None
         for shapes in (pair.student_shapes, pair.teacher_shapes)
     ]
     return LossInputs(

@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from kd_core.config.run import read_flat
 from kd_core.methods import Method
 from kd_core.models.cnn import Cnn
+from kd_core.models.detector import Detector
 from kd_core.models.vit import Vit
 from kd_core.nn.pairs import Pair
 
 CONVOLUTIONS = {"student": "cnn", "student_width": "8"}
 TRANSFORMERS = {"student": "vit", "student_width": "8", "teacher": "vit", "teacher_width": "16"}
-PAIRS = (Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10), Pair(Vit(width=8), Vit(width=16), (1, 8, 8), 10))
+DETECTORS = {
+    "dataset": "shapes", "dataset_count": "100", "teacher": "detector", "teacher_width": "8", "student": "detector",
+    "student_width": "4",
+}  # fmt: skip
+PAIRS = tuple(
+    Pair(student, teacher, (1, 8, 8), 10)
+    for student, teacher in ((Cnn(8, 2), Cnn(16, 3)), (Vit(width=8), Vit(width=16)), (Detector(4), Detector(8)))
+)
 
 
 def pair_for(method: Method) -> Pair:
@@ -21,6 +29,10 @@ def pair_for(method: Method) -> Pair:
 
 
 def networks_for(method: str, settings: Mapping[str, str] = CONVOLUTIONS) -> dict[str, str]:
-    """Return flat settings of networks that a loss takes on digits, those of ``settings`` if it takes them."""
+    """Return flat settings of networks that a loss takes on digits, those of ``settings`` if it takes them.
+
+    Where it takes none on digits they are networks on shapes, with the name of that data set.
+    """
     chosen = {"dataset": "digits", "method": method}
-    return {**settings} if not read_flat({**chosen, **settings})[1] else {**TRANSFORMERS}
+    ways = (settings, TRANSFORMERS, DETECTORS)
+    return {**next(networks for networks in ways if not read_flat({**chosen, **networks})[1])}

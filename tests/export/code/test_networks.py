@@ -12,12 +12,16 @@ from kd_core.base.registry import plugins
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.export.code import left_out, model_code, script
 from kd_core.nn.inference import predict_logits
-from kd_core.tasks import NUMBERS
+from kd_core.tasks import EXAMPLE, NUMBERS
 from tests.export.code.conftest import Namespace
 
 Execute = Callable[..., Namespace]
 # Those that read text have scripts of their own, or none.
-NUMBERS_ALONE = {name: cls for name, cls in plugins("models", outside=False).items() if cls.inputs == NUMBERS}  # type: ignore[attr-defined]
+NUMBERS_ALONE = {
+    name: cls
+    for name, cls in plugins("models", outside=False).items()
+    if cls.inputs == NUMBERS and cls.outputs == EXAMPLE  # type: ignore[attr-defined]
+}
 FAMILIES = [name for name in NUMBERS_ALONE if name != "zoo"]
 TORCHVISION = ("resnet18", "mobilenet_v3_small", "shufflenet_v2_x1_0", "convnext_tiny")
 
