@@ -19,7 +19,9 @@ from kd_core.files.uploads.decode import moments
 from kd_core.files.uploads.splits import draw, first_occurrences
 from kd_core.files.uploads.table_dataset import MISSING_WORD, scales
 from kd_core.tasks import Task
+from kd_core.tasks._boxes import CELL_PIXELS, assign
 from kd_core.tasks.classification import Classification
+from kd_core.tasks.detection import BACKGROUND, Detection
 from kd_core.tasks.text_classification import TextClassification
 
 IMAGES = {
@@ -28,6 +30,12 @@ IMAGES = {
 }  # fmt: skip
 
 
+BOXES = {
+    "teacher": "detector", "teacher_width": "16", "student": "detector", "student_width": "8",
+    "method": "localisation", "label_weight": "0.1", "soft_weight": "0.9", "temperature": "1", "box_temperature": "2",
+    "batch_size": "16", "learning_rate": "0.01", "schedule": "one-cycle",
+    "teacher_batch_size": "16", "teacher_learning_rate": "0.006", "teacher_schedule": "one-cycle",
+}  # fmt: skip
 TEXTS = {
     "teacher": "ngram_mlp", "teacher_n": "4", "teacher_buckets": "4096", "teacher_hidden": "128",
     "student": "ngram_mlp",
@@ -38,7 +46,8 @@ TEXTS = {
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
     summary: ClassVar[str] = (
-        "Images in class folders, or a table of numbers, words, pixels or texts, stored on this machine alone."
+        "Images in class folders or with boxes, or a table of numbers, words, pixels or texts, stored on this machine "
+        "alone."
     )
     family: ClassVar[str] = "your own"
     source: ClassVar[str] = "a file that you uploaded"
@@ -51,12 +60,15 @@ class Uploaded(Dataset):
     @property
     def task(self) -> Task:
         upload = uploads.find(self.id)
-        return TextClassification() if upload is not None and upload.kind == "text" else Classification()
+        tasks: Mapping[str, Task] = {"text": TextClassification(), "boxes": Detection()}
+        return tasks.get(upload.kind if upload is not None else "", Classification())
 
     def recommended_settings(self) -> Mapping[str, str]:
         upload = uploads.find(self.id)
         if upload is None:
             return self.recommended
+        if upload.kind == "boxes":
+            return BOXES
         is_large = upload.kind == "images" and min(upload.shape[1:]) >= 16
         return TEXTS if upload.kind == "text" else IMAGES if is_large else self.recommended
 
@@ -75,6 +87,8 @@ class Uploaded(Dataset):
         if upload is None or upload.dataset != self.name:
             raise NotAvailableError(_MISSING)
         try:
+            if upload.kind == "boxes":
+                return _with_boxes(uploads.read_boxes(self.id), upload.classes)
             inputs, labels, splits = uploads.read(self.id)
         except ValueError as error:  # removed meanwhile
             raise NotAvailableError(_MISSING) from error
@@ -132,6 +146,21 @@ _MISSING = (
     "There is no upload with that id on this machine: upload a ZIP of class folders, or a table, beside the choice of "
     "data."
 )
+
+
+def _with_boxes(tensors: Mapping[str, Tensor], classes: tuple[str, ...]) -> Data:
+    """Return images whose labels (N, cells, 5) are the class and the box of every cell."""
+    inputs, owners = tensors["inputs"], tensors["owners"]
+    cells = (inputs.shape[-1] // CELL_PIXELS) ** 2
+    labels = torch.stack([
+        assign(tensors["boxes"][owners == image], tensors["labels"][owners == image], cells, len(classes))
+        for image in range(len(inputs))
+    ])  # fmt: skip
+    order = torch.randperm(len(inputs), generator=generator(0, "upload"))
+    parts = [order[tensors["splits"][order] == number] for number in range(3)]
+    means, stds = moments(inputs[parts[0]])
+    train, validation, test = (Split(standardise(inputs[rows], means, stds), labels[rows]) for rows in parts)
+    return Data(train, validation, test, (*classes, BACKGROUND), means, stds, task=Detection())
 
 
 def _statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:

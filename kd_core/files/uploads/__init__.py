@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,6 +42,8 @@ from kd_core.files.uploads import (
     zip_images,
 )
 from kd_core.files.uploads.class_names import ClassNames, small_classes
+from kd_core.files.uploads.folders import boxes
+from kd_core.files.uploads.folders.annotations import find as find_annotations
 from kd_core.files.uploads.understanding import (
     COLOURS,
     PIXELS,
@@ -103,15 +105,15 @@ def inspect(name: str, source: bytes | BinaryIO | Path, choices: Choices | None 
     file_name = printable(name)[-120:] or "upload"
     try:
         if isinstance(source, Path):
-            examples = _read_folders(images.FolderFiles(source), choices)
+            examples = _read_folders(file_name, images.FolderFiles(source), choices)
         else:
             file = io.BytesIO(source) if isinstance(source, bytes) else source
             if file.seek(0, io.SEEK_END) > MAX_UPLOAD_BYTES:
                 raise RefusedError(f"it is larger than {MAX_UPLOAD_BYTES / 1e9:g} GB: give a smaller file.")
             if _is_running(name, file, choices):
                 return _understand_running(file_name, file, choices)
-            examples = _read(file, choices)
-        return understand(file_name, examples, choices)
+            examples = _read(file_name, file, choices)
+        return examples if isinstance(examples, Understanding) else understand(file_name, examples, choices)
     except RefusedError as error:
         raise ValueError(f"{file_name}: {error}") from error
 
@@ -133,7 +135,7 @@ def keep(understanding: Understanding) -> Upload:
         "counts": json.dumps([understanding.characters] if is_running else counts),
         "shape": json.dumps(list(inputs.shape[1:])),
     }
-    if understanding.kind not in ("images", RUNNING):
+    if understanding.kind not in ("images", "boxes", RUNNING):
         metadata["columns"] = json.dumps([asdict(column) for column in understanding.columns])
     try:
         key = _store.put(understanding.tensors, metadata, understanding.name)
@@ -191,7 +193,7 @@ def read_running(key: str) -> str:
     return bytes(_store.tensors(key)["inputs"].numpy()).decode()
 
 
-def _read(file: BinaryIO, choices: Choices) -> Examples:
+def _read(name: str, file: BinaryIO, choices: Choices) -> Examples | Understanding:
     """Return the examples of a file of any type that is known."""
     kind = file_type.detect(file)
     if kind == "zip":
@@ -199,14 +201,16 @@ def _read(file: BinaryIO, choices: Choices) -> Examples:
             entries = zip_images.entries(archive)
             content = table_formats.from_archive(file, archive, entries, choices)
             if content is None:
-                return _read_folders(images.ZipFiles(archive, entries), choices)
+                return _read_folders(name, images.ZipFiles(archive, entries), choices)
     else:
         content = table_formats.open_table(file, kind)
     return content if isinstance(content, Examples) else table_dataset.read(content, choices)
 
 
-def _read_folders(source: images.Source, choices: Choices) -> Examples:
-    """Return the images or the texts of class folders."""
+def _read_folders(name: str, source: images.Source, choices: Choices) -> Examples | Understanding:
+    """Return the images or the texts of class folders, or images with boxes."""
+    if annotations := find_annotations(source.files, source.read):
+        return boxes.understand(name, source.read, annotations, choices)
     if images.holds_texts(source):
         return images.read_texts(source)
     return images.read(source, choices.pixels, choices.colour)
@@ -354,6 +358,11 @@ def find(key: str) -> Upload | None:
 def list_all() -> list[Upload]:
     """Return all uploads on this machine, newest first."""
     return [upload for key in _store.ids() if (upload := find(key)) is not None]
+
+
+def read_boxes(key: str) -> Mapping[str, Tensor]:
+    """Return the tensors of :func:`boxes.understand`. Raises ValueError for an unknown id."""
+    return _store.tensors(key)
 
 
 def read(key: str) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -29,11 +29,11 @@ ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7z
 Pixels = NDArray[np.uint8]
 
 
-def decode(blob: bytes, path: str, pixels: int) -> tuple[Pixels, int]:
+def decode(blob: bytes, path: str, pixels: int, *, is_stretched: bool = False) -> tuple[Pixels, int]:
     """Decode an image file to a square of ``pixels`` per side.
 
-    The middle square of the upright image is resized with antialiasing, unless it has that size. Transparent parts
-    become white.
+    The middle square of the upright image is resized with antialiasing, unless it has that size; or else the whole
+    image ``is_stretched`` to a square, as it is stored. Transparent parts become white.
 
     Returns:
         The square, (S, S) if it is grey and (S, S, 3) if not, and the number of pixels of the original image.
@@ -61,7 +61,10 @@ def decode(blob: bytes, path: str, pixels: int) -> tuple[Pixels, int]:
         raise RefusedError(f"{name} is animated or has several pages: save the one image you mean.")
     try:
         image.draft(None, (2 * pixels, 2 * pixels))  # decodes a JPEG at about the size that is needed
-        square = resize(_to_8_bits(image), pixels)
+        upright = _to_8_bits(image)
+        if is_stretched:
+            return np.asarray(upright.resize((pixels, pixels), Image.Resampling.BILINEAR)), size
+        square = resize(upright, pixels)
         transposition = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
         return np.asarray(square if transposition is None else square.transpose(transposition)), size
     except RefusedError as error:

@@ -23,7 +23,7 @@ from kd_core.files.limits import (
     quoted,
 )
 from kd_core.files.uploads import decode
-from kd_core.files.uploads.image_list import READABLE, ImageFile, ImageList, is_litter, list_images
+from kd_core.files.uploads.folders.image_list import READABLE, ImageFile, ImageList, is_litter, list_images
 from kd_core.files.uploads.understanding import Examples, LeftOut, refuse_without
 from kd_core.files.uploads.zip_images import DamagedError, unpack
 

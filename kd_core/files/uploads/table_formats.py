@@ -34,7 +34,7 @@ from kd_core.files.limits import (
 from kd_core.files.uploads import csv_reader, file_type
 from kd_core.files.uploads.csv_reader import Row, Table
 from kd_core.files.uploads.decode import resize, stack_images
-from kd_core.files.uploads.image_list import is_litter
+from kd_core.files.uploads.folders.image_list import is_litter
 from kd_core.files.uploads.splits import FOLDERS
 from kd_core.files.uploads.understanding import SPLITS, Choices, Examples
 from kd_core.files.uploads.zip_images import unpack

@@ -27,6 +27,7 @@ CONTENT = {
     "regression": "rows with a number to be predicted",
     "text": "texts with one class each",
     "passages": "running text",
+    "boxes": "objects with a class and a box",
 }
 RUNNING = "passages"  # the kind without examples or classes
 _takers: dict[str, str] = {}  # name of the task by kind
@@ -45,6 +46,7 @@ def task_of(kind: str) -> str | None:
 register_task("classification", "images", "points", "table")
 register_task("text_classification", "text")
 register_task("language", RUNNING)
+register_task("detection", "boxes")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from pages.ui.widgets.text.escape import escape_markdown
 OPEN = "import dialog"  # key of the session
 MAX_UNDERSTOOD = 2  # files whose examples stay in memory while their choices are changed
 FORMATS = (
-    "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test; or a "
-    "table with a label column (CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, of pixels, or of "
+    "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test, or of "
+    "images with boxes (COCO, YOLO, Pascal VOC); or a table with a label column (CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, of pixels, or of "
     "texts; or a text for a language model. Nothing is stored before you press Keep."
 )
 TAKEN_AS = {
@@ -88,7 +88,7 @@ def show() -> None:
         names = st.session_state[_key(file, "names")] = dict(previous.choices.names)
         st.error(escape_markdown(problem))
     st.markdown(f"**{escape_markdown(understood.headline)}**")
-    if understood.columns or understood.kind == "images":
+    if understood.columns or understood.kind in ("images", "boxes"):
         _columns(file, understood)
     if understood.obstacle and not understood.left_out:
         st.warning(escape_markdown(understood.obstacle[:1].upper() + understood.obstacle[1:]))

@@ -14,6 +14,7 @@ from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.runs import manager
 from kd_core.store.store import Run
+from kd_core.tasks.detection import CELL
 from pages.ui.app.actions import action_button, actions, start_automatically
 from pages.ui.app.errors import catch_errors
 from pages.ui.app.url_state import UrlState
@@ -75,7 +76,12 @@ def rows_refusal(row: Run) -> str:
 
 
 def link_to_texts(row: Run) -> None:
-    """Draw a link to what the networks of a run write, if they do."""
+    """Draw a link to what the networks of a run write or find, if they do."""
+    if row.config.dataset.task.outputs == CELL:
+        st.page_link(
+            "pages/detection.py", label="See what its networks find", icon=":material/select_all:",
+            query_params={"run": row.id},
+        )  # fmt: skip
     if row.config.dataset.task.can_write:
         st.page_link(
             "pages/language.py", label="See what its networks write", icon=":material/match_case:",

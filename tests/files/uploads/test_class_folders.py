@@ -15,7 +15,7 @@ from kd_core.base.registry import find_plugin
 from kd_core.datasets import Data
 from kd_core.files import uploads
 from kd_core.files.uploads import Choices, Understanding
-from kd_core.files.uploads.image_list import list_images
+from kd_core.files.uploads.folders.image_list import list_images
 from tests.files.uploads.conftest import encoded, folders, noise, packed
 
 Inspect = Callable[..., Understanding]

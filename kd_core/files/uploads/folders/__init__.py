@@ -1,0 +1,1 @@
+"""Lists of files in folders, and what they say about each other."""
