@@ -15,7 +15,7 @@ CONVOLUTIONS = {"student": "cnn", "student_width": "8"}
 TRANSFORMERS = {"student": "vit", "student_width": "8", "teacher": "vit", "teacher_width": "16"}
 DETECTORS = {
     "dataset": "shapes", "dataset_count": "100", "teacher": "detector", "teacher_width": "8", "student": "detector",
-    "student_width": "4",
+    "student_width": "4", "scheme": "offline",
 }  # fmt: skip
 PAIRS = tuple(
     Pair(student, teacher, (1, 8, 8), 10)

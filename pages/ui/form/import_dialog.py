@@ -22,8 +22,9 @@ OPEN = "import dialog"  # key of the session
 MAX_UNDERSTOOD = 2  # files whose examples stay in memory while their choices are changed
 FORMATS = (
     "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test, or of "
-    "images with boxes (COCO, YOLO, Pascal VOC); or a table with a label column (CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, of pixels, or of "
-    "texts; or a text for a language model. Nothing is stored before you press Keep."
+    "images with boxes (COCO, YOLO, Pascal VOC); or a table with a label column (CSV, TSV, Excel, Parquet, Feather, "
+    "JSON, NumPy) of numbers and words, of pixels, or of texts; or a text for a language model. Nothing is stored before "
+    "you press Keep."
 )
 TAKEN_AS = {
     "auto": "What it looks like", "classification": "Examples with one class each",

@@ -59,7 +59,7 @@ def understand(name: str, read: object, annotations: Annotations, choices: Choic
     if len(classes) > MOST_CLASSES:
         raise RefusedError(f"it has {len(classes):,} classes of objects: give at most {MOST_CLASSES}.")
     inputs = torch.from_numpy(decode.stack_images(squares, choices.colour))
-    split, given, across = _splits(inputs, paths)
+    split, stated, across = _splits(inputs, paths)
     owners = torch.tensor([number for number, _ in objects])
     labels = torch.tensor([classes.index(wanted.get(box.name, box.name)) for _, box in objects])
     notes = [f"{len(paths):,} images of {side} × {side} pixels; those that are not square are stretched."]
@@ -69,7 +69,7 @@ def understand(name: str, read: object, annotations: Annotations, choices: Choic
         notes.append(f"{annotations.clipped:,} boxes were cut at the edge of their image.")
     understanding = Understanding(
         name, annotations.format, "boxes", choices, left_out=tuple(left_out), notes=tuple(notes), classes=classes,
-        given_splits=given, across=across,
+        given_splits=stated, across=across,
         counts={
             part: tuple(torch.bincount(labels[split[owners] == number], minlength=len(classes)).tolist())
             for number, part in enumerate(SPLITS)
@@ -86,14 +86,14 @@ def _splits(inputs: Tensor, paths: Sequence[str]) -> tuple[Tensor, tuple[str, ..
     """Return the split (N,) of each image, which splits their folders give, and how many copies were moved."""
     stated = [_stated(path) for path in paths]
     first = splits.first_occurrences(inputs)
-    given = torch.tensor([splits.TRAIN if number is None else number for number in stated])
+    by_folder = torch.tensor([splits.TRAIN if number is None else number for number in stated])
     has_splits = splits.TRAIN in stated and len(set(stated) - {None}) > 1
     missing = [number for number in (splits.TEST, splits.VALIDATION) if not has_splits or number not in stated]
     drawn = splits.draw(
-        first, torch.zeros_like(first), generator(0, "upload"), missing, given if has_splits else None
+        first, torch.zeros_like(first), generator(0, "upload"), missing, by_folder if has_splits else None
     )  # fmt: skip
     names = tuple(part for number, part in enumerate(SPLITS) if has_splits and number in stated)
-    return drawn, names, int((drawn != given).sum()) if has_splits and not missing else 0
+    return drawn, names, int((drawn != by_folder).sum()) if has_splits and not missing else 0
 
 
 def _stated(path: str) -> int | None:
