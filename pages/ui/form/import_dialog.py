@@ -21,10 +21,10 @@ from pages.ui.widgets.text.escape import escape_markdown
 OPEN = "import dialog"  # key of the session
 MAX_UNDERSTOOD = 2  # files whose examples stay in memory while their choices are changed
 FORMATS = (
-    "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test, or of "
-    "images with boxes (COCO, YOLO, Pascal VOC); or a table with a label column (CSV, TSV, Excel, Parquet, Feather, "
-    "JSON, NumPy) of numbers and words, of pixels, or of texts; or a text for a language model. Nothing is stored before "
-    "you press Keep."
+    "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test, or "
+    "with images and their boxes (COCO, YOLO, Pascal VOC); or a table with a label column (CSV, TSV, Excel, Parquet, "
+    "Feather, JSON, NumPy) of numbers and words, of pixels, or of texts; or a text for a language model. Nothing is "
+    "stored before you press Keep."
 )
 TAKEN_AS = {
     "auto": "What it looks like", "classification": "Examples with one class each",
