@@ -23,7 +23,7 @@ from kd_core.base.events import Finished
 from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.run import from_flat
-from kd_core.methods import FAMILIES
+from kd_core.methods import FAMILIES, Method
 from kd_core.training.loop import PhaseCache, Trainer
 
 SETTINGS = {"50 labels": {"labelled": "50"}, "all labels": {"labelled": "0", "epochs": "40"}}
@@ -95,7 +95,7 @@ def main() -> None:
     if names := sys.argv[1:]:
         replace_rows(measure(names))
         return
-    methods = plugins("methods")
+    methods = {name: cls for name, cls in plugins("methods").items() if issubclass(cls, Method) and cls.takes_classes}
     write_all(measure(sorted(methods, key=lambda name: (FAMILIES.index(methods[name].family), name))))
 
 

@@ -76,7 +76,8 @@ def method_page(name: str, cls: type[Plugin]) -> str:
     if formula := attribute(cls, "formula"):
         lines += ["$$", formula, "$$", ""]
     lines += facts(name, cls)
-    lines += ["", *option_table(cls), "", f"    distillery train method={name}", ""]
+    dataset = "" if getattr(cls, "takes_classes", True) else "dataset=friedman "
+    lines += ["", *option_table(cls), "", f"    distillery train {dataset}method={name}", ""]
     return "\n".join(lines).rstrip()
 
 

@@ -135,7 +135,7 @@ class NetworkResult:
     accuracy: float
     agreement: float | None
     loss: float
-    calibration_error: float
+    calibration_error: float | None
     balanced_accuracy: float | None = None
     lowest_recall: float | None = None
     skipped: int | None = None
@@ -152,7 +152,7 @@ def network_results(
     tests = run.test or {}
     return [
         NetworkResult(
-            run.id, network, test["accuracy"], test.get("agreement"), test["loss"], test["calibration_error"],
+            run.id, network, test["accuracy"], test.get("agreement"), test["loss"], test.get("calibration_error"),
             test.get("balanced_accuracy"),
             min((recall for recall in test.get("recalls", ()) if recall is not None), default=None),
             skipped.get(network.role), added_metrics(tests[network.role]),

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from kd_core.base.metrics import best_temperature
 from kd_core.config.plan import AVERAGE, CORRECTED, MEAN_LOGITS, RAW, DerivedPlan
 from kd_core.datasets import Data, Split
-from kd_core.nn.composite import UNKNOWN, EnsembleAverage, LogitBias, MergedClassifiers, prior_matching_bias
+from kd_core.nn.composite import (
+    UNKNOWN,
+    AnswerAverage,
+    EnsembleAverage,
+    LogitBias,
+    MergedClassifiers,
+    prior_matching_bias,
+)
 from kd_core.nn.inference import freeze, predict_logits
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.25, 20.0  # that calibrate a teacher
@@ -22,7 +29,10 @@ def build_derived(
     """Return the derived network, frozen; its constants are fitted on the validation split."""
     members = [networks[role] for role in derived.sources]
     if derived.how in {AVERAGE, MEAN_LOGITS}:
-        return freeze(EnsembleAverage(members, derived.weights, of_logits=derived.how == MEAN_LOGITS))
+        of_logits = derived.how == MEAN_LOGITS or not data.task.has_class_rows
+        if data.has_answers and not of_logits:
+            return freeze(AnswerAverage(members, derived.weights))
+        return freeze(EnsembleAverage(members, derived.weights, of_logits=of_logits))
     logits = [predict_logits(member, data.validation.inputs).cpu() for member in members]
     if derived.how == CORRECTED:
         bias = torch.zeros(len(data.classes))

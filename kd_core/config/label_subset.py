@@ -10,7 +10,7 @@ from torch import Tensor
 from kd_core.base.options import Options, as_text, class_name, integer, number
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split
-from kd_core.tasks import unlabelled_like
+from kd_core.tasks import EXAMPLE, POSITION
 
 ALL = 0  # value of ``labelled``
 NONE = "none"
@@ -35,9 +35,14 @@ class LabelSubset(Options):
         """Raise ValueError for an option that does not fit ``data``."""
         if not data.task.has_class_per_example and (self.wrong or self.omitted != NONE):
             name = "wrong" if self.wrong else "omitted"
+            subject = (
+                f"{data.task.title.lower()} has no classes of examples, which can be"
+                if data.task.outputs == EXAMPLE
+                else f"the labels of {data.noun} are those of their {data.task.row_noun}, which can be"
+            )
             raise ValueError(
-                f"{name} = {as_text(getattr(self, name))}: the labels of {data.noun} are those of their "
-                f"{data.task.row_noun}, which can be neither wrong nor left out. Choose {name} = {NO_CHANGE[name]}."
+                f"{name} = {as_text(getattr(self, name))}: {subject} neither wrong nor left out. "
+                f"Choose {name} = {NO_CHANGE[name]}."
             )
         if self.labelled > len(data.train):
             raise ValueError(
@@ -79,7 +84,7 @@ class LabelSubset(Options):
     def in_words(self, data: Data) -> str:
         """Return one clause, such as "50 labelled images, 10 of them with a wrong label, none of class 3"."""
         count = self.count(data)
-        labelled = "labelled " if data.task.has_class_per_example else ""
+        labelled = "" if data.task.outputs == POSITION else "labelled "
         clause = f"{count:,} {labelled}{data.noun}" + (", the full training set" if count == len(data.train) else "")
         wrong = round(self.wrong * count)
         if data.task.has_class_per_example:
@@ -110,7 +115,7 @@ class TrainSubset:
     is_blind: bool = False
 
     def apply(self, data: Data) -> Split:
-        """Return the examples; a removed label is :data:`UNLABELLED`."""
+        """Return the examples; a removed label is as :meth:`~kd_core.tasks.Task.unlabelled_like` says."""
         rows, labels = self.sample(data)
         return Split(data.train.inputs[rows], labels)
 
@@ -122,9 +127,12 @@ class TrainSubset:
             rows, labels = rows[is_allowed], labels[is_allowed]
         if self.with_rest:
             others = replace(self.labels, labelled=ALL, wrong=0.0).sample(data, self.seed)[0][len(rows) :]
-            rows, labels = torch.cat([rows, others]), torch.cat([labels, unlabelled_like(labels, len(others))])
+            rows, labels = (
+                torch.cat([rows, others]),
+                torch.cat([labels, data.task.unlabelled_like(labels, len(others))]),
+            )
         if self.is_blind:
-            labels = torch.full_like(labels, UNLABELLED)
+            labels = data.task.unlabelled_like(labels, len(labels))
         return rows, labels
 
     def count(self, data: Data) -> int:

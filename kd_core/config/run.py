@@ -245,7 +245,8 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         errors.append(reason)
         settings = {"seed": settings["seed"]} if "seed" in settings else {}  # the others cannot be checked without data
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
-    recommended = dict(_construct(dataset, {}, settings, "dataset_", []).recommended_settings())
+    chosen = _construct(dataset, {}, settings, "dataset_", [])
+    recommended = {"method": chosen.task.default_method, **chosen.recommended_settings()}
     with contextlib.suppress(ValueError):  # an unknown scheme is refused below
         scheme = find_plugin("schemes", str(settings.get("scheme", "")))
         assert issubclass(scheme, BaseScheme)
@@ -346,16 +347,17 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
             errors.append(reason)
             parts[role] = _default_model(role, recommended, data)
     default_parts = {
-        name: _construct(find_plugin(name + "s", DEFAULTS[name]), recommended, {}, "", [])
-        for name in ("method", "scheme")
+        name: _construct(find_plugin(f"{name}s", plugin), recommended, {}, "", [])
+        for name, plugin in (("method", data.task.default_method), ("scheme", DEFAULTS["scheme"]))
     }
     method = _construct(find_plugin("methods", recommended.get("method", DEFAULTS["method"])), recommended, {}, "", [])
     labels = _construct(LabelSubset, recommended, {}, "", [])
-    new_weights = {"teacher_recipe": parts["teacher_recipe"].with_values(weights="")}
+    new_teacher = {"weights": ""} if data.task.has_class_rows else {"weights": "", "smoothing": 0.0}
+    new_weights = {"teacher_recipe": parts["teacher_recipe"].with_values(**new_teacher)}
     default_models = {role: _default_model(role, recommended, data) for role in ("teacher", "student")}
     new_sizes = {
         name: parts[name].with_values(batch_size=type(parts[name])().batch_size, **more)
-        for name, more in (("recipe", {}), ("teacher_recipe", {"weights": ""}))
+        for name, more in (("recipe", {}), ("teacher_recipe", new_teacher))
     }
     # As chosen; with other batches, and without uploaded weights; then also with other labels, another method, or the
     # defaults.

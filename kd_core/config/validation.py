@@ -47,16 +47,21 @@ def learner_refusal(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Dat
         if learner.trunk[1] not in shapes:
             return f"student = {owner.short_name}: this scheme needs a student with named layers; choose another one."
         shape = shapes[learner.trunk[1]]
-    is_trained = next(phase for phase in phases if learner in phase.learners).recipe.epochs > 0
+    recipe = next(phase.recipe for phase in phases if learner in phase.learners)
     is_split = any(other.trunk[0] == learner.role for phase in phases for other in phase.learners)
     count = len(learner.classes or data.classes)
-    if reason := learner.model.refusal(shape, count, is_trained=is_trained, is_split=is_split):
+    if reason := learner.model.refusal(shape, count, is_trained=recipe.epochs > 0, is_split=is_split):
         origin = f", and its input is {format_shape(shape)} from the student’s first layers" if learner.trunk[0] else ""
         return f"{learner.role} = {learner.model.short_name}: {with_article(learner.model.title)} {reason}{origin}."
     if learner.uploaded and learner.uploaded not in _matching_weights(learner, data):
         return (
             f"teacher_weights = {learner.uploaded}: there are no such uploaded weights of "
             f"{with_article(learner.model.label())} for these data. Upload them again, or leave the option empty."
+        )
+    if not data.task.has_class_rows and recipe.smoothing:
+        return (
+            f"teacher_smoothing = {recipe.smoothing:g}: {data.task.title.lower()} has no classes over which labels "
+            "could be spread. Choose 0."
         )
     reason = _method_reason(learner, phases, data) if learner.method is not None else ""
     return reason or _single_example_reason(learner, phases, data)
@@ -120,6 +125,8 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
     method = learner.method
     assert method is not None
     prefix = f"method = {method.short_name}: {method.title}"
+    if reason := _task_reason(method, data):
+        return f"{prefix} {reason}."
     pairs = pairs_of(learner, phases, data)
     for pair in pairs:
         if reason := method.unsupported_reason(pair):
@@ -153,6 +160,42 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
         if is_teacher_in_phase or is_teacher or len(learner.teachers) > 1 or learner.begins_with:
             return f"{prefix} takes over the last layers of one trained teacher, which this scheme does not have."
     return ""
+
+
+def _task_reason(method: Method, data: Data) -> str:
+    """Return why a method cannot serve a task, as the end of a sentence; empty if it can."""
+    task, title = data.task, data.task.title.lower()
+    reason = ""
+    if not task.has_class_rows:
+        reason = _numbers_reason(method, title)
+    elif not method.takes_classes:
+        reason = f"compares predicted numbers, and {title} has classes. Choose another method"
+    elif method.needs_class_per_example and not task.has_class_per_example:
+        reason = f"classifies examples by layers of its own, and {title} has no class per example"
+    elif method.needs_several_classes and data.has_answers:
+        reason = f"compares several classes with each other, and in {title} each is a yes or no"
+    return reason
+
+
+def _numbers_reason(method: Method, title: str) -> str:
+    """Return why a method cannot serve a task of this title that predicts numbers."""
+    if not method.takes_numbers:
+        return (
+            f"compares classes, and {title} has none, so that there are neither probabilities nor a temperature. "
+            f"Choose {' or '.join(_methods_of_numbers())}, or a method that compares features, such as hints"
+        )
+    if method.weights.soft_targets:
+        return f"is combined with soft targets, and {title} has no classes. Choose soft_weight = 0"
+    return ""
+
+
+def _methods_of_numbers() -> list[str]:
+    """Return the methods that compare predicted numbers themselves."""
+    return [
+        name
+        for name, cls in plugins("methods", outside=False).items()
+        if issubclass(cls, Method) and cls.takes_numbers and cls.family == "response"
+    ]
 
 
 def all_options() -> Iterator[tuple[str, str, Option]]:

@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split, ``inputs`` (N, ...) float32 and ``labels`` int64, (N,) or as the task says.
+    """Examples of one split, ``inputs`` (N, ...) float32 and ``labels``, (N,) int64 or as the task says.
 
     Characters are whole numbers in float32, like every other input.
     """
@@ -65,7 +65,9 @@ class Data:
 
     ``mean`` and ``std``, by channel, standardise pixels in [0, 1]: pixel = input * std + mean.
     ``fill`` is the fraction of an image's longer side that a written character takes; 0 where nothing is written.
-    ``task`` says what the outputs and labels of an example are.
+    ``task`` says what the outputs and labels of an example are. Labels that are numbers are standardised with
+    ``label_centre`` and ``label_scale`` by number, and ``true_labels`` (N, D) are those of the test split without their
+    noise, where it is known.
     ``notes`` are sentences on what was found when the data were read, such as copies and files that were left out.
     """
 
@@ -78,6 +80,9 @@ class Data:
     fill: float = 0.0
     notes: tuple[str, ...] = ()
     task: Task = field(default_factory=Classification)
+    label_centre: tuple[float, ...] = ()
+    label_scale: tuple[float, ...] = ()
+    true_labels: Tensor | None = None
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -105,6 +110,11 @@ class Data:
         if self.task.example_noun:
             return self.task.example_noun
         return "points" if self.is_planar else "images" if self.has_images else "examples"
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether every class is a yes or no of its own, so that an example may have any number of them."""
+        return self.task.row_classes(self.classes) != tuple(self.classes)
 
     @property
     def has_images(self) -> bool:

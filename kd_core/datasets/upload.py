@@ -22,6 +22,8 @@ from kd_core.tasks import Task
 from kd_core.tasks._boxes import CELL_PIXELS, assign
 from kd_core.tasks.classification import Classification
 from kd_core.tasks.detection import BACKGROUND, Detection
+from kd_core.tasks.multi_label import MultiLabel
+from kd_core.tasks.regression import Regression
 from kd_core.tasks.text_classification import TextClassification
 
 IMAGES = {
@@ -39,6 +41,12 @@ BOXES = {
 TEXTS = {
     "teacher": "ngram_mlp", "teacher_n": "4", "teacher_buckets": "4096", "teacher_hidden": "128",
     "student": "ngram_mlp",
+}  # fmt: skip
+
+
+NUMBERS = {
+    "teacher": "mlp", "teacher_widths": "96-96", "student": "mlp", "student_widths": "16-16", "schedule": "cosine",
+    "label_weight": "0.5", "weight": "0.5",
 }  # fmt: skip
 
 
@@ -60,7 +68,9 @@ class Uploaded(Dataset):
     @property
     def task(self) -> Task:
         upload = uploads.find(self.id)
-        tasks: Mapping[str, Task] = {"text": TextClassification(), "boxes": Detection()}
+        if upload is not None and upload.kind == "multi-label":
+            return MultiLabel(classes=len(upload.classes))
+        tasks: Mapping[str, Task] = {"text": TextClassification(), "boxes": Detection(), "regression": Regression()}
         return tasks.get(upload.kind if upload is not None else "", Classification())
 
     def recommended_settings(self) -> Mapping[str, str]:
@@ -69,6 +79,8 @@ class Uploaded(Dataset):
             return self.recommended
         if upload.kind == "boxes":
             return BOXES
+        if upload.kind == "regression":
+            return NUMBERS
         is_large = upload.kind == "images" and min(upload.shape[1:]) >= 16
         return TEXTS if upload.kind == "text" else IMAGES if is_large else self.recommended
 
@@ -104,9 +116,22 @@ class Uploaded(Dataset):
         if not upload.columns:  # points of an earlier version
             mean, std = _statistics(inputs[parts[0]])
         scaled = ((inputs.double() - mean) / std).float()
+        if upload.kind == "regression":
+            return self._regression(scaled, labels, parts, upload.classes)
         train, validation, test = (Split(scaled[rows], labels[rows]) for rows in parts)
-        range_ = () if upload.kind == "points" else range_to_pixels(train.inputs)
-        return Data(train, validation, test, upload.classes, *range_)
+        if upload.kind == "points":
+            return Data(train, validation, test, upload.classes)
+        return Data(train, validation, test, upload.classes, *range_to_pixels(train.inputs), task=self.task)
+
+    def _regression(self, inputs: Tensor, numbers: Tensor, parts: Sequence[Tensor], names: tuple[str, ...]) -> Data:
+        """Return data whose numbers (N, 1) are standardised by those of the training split."""
+        centre, scale = _statistics(numbers[parts[0]])
+        labels = ((numbers - centre) / scale).float()
+        train, validation, test = (Split(inputs[rows], labels[rows]) for rows in parts)
+        return Data(
+            train, validation, test, names, *range_to_pixels(train.inputs), task=self.task,
+            label_centre=tuple(centre.tolist()), label_scale=tuple(scale.tolist()),
+        )  # fmt: skip
 
     def columns(self, data: Data) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
         """Return how the cells of a row become an input, see :meth:`Dataset.columns`."""
@@ -164,7 +189,7 @@ def _with_boxes(tensors: Mapping[str, Tensor], classes: tuple[str, ...]) -> Data
 
 
 def _statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation of each column of inputs (N, D)."""
+    """Return mean and standard deviation (D,) of each column (N, D)."""
     std, mean = torch.std_mean(inputs.double(), 0, correction=0)
     return mean, torch.where(std == 0, 1.0, std)
 

@@ -10,6 +10,7 @@ from typing import Any
 from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.methods._base import (
     FAMILIES,
+    LABEL_ERROR,
     LABELS,
     LossInputs,
     LossPart,
@@ -38,6 +39,7 @@ __all__ = [
     "EMBEDDING",
     "FAMILIES",
     "LABELS",
+    "LABEL_ERROR",
     "LOGITS",
     "TEMPERATURE_RANGE",
     "EmbeddingMethod",

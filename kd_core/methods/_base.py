@@ -17,6 +17,7 @@ from kd_core.nn.hooks import LOGITS
 from kd_core.nn.pairs import Match, Pair
 
 LABELS = "labels"  # in a match, in the place of a teacher's layer
+LABEL_ERROR = "MSE(labels)"  # in the place of "CE", the part of labels that are numbers
 FAMILIES = ("response", "teacher-free", "feature", "relation")  # in the order of every list
 
 
@@ -36,8 +37,9 @@ class LossInputs:
     """Inputs of a loss for one batch. The teacher's side has no gradient.
 
     Attributes:
-        student_logits: (B, K), float32.
-        labels: (B,), int64; where ``is_labelled`` is False, the teacher's top class.
+        student_logits: (B, K), float32; of a regression the D predicted numbers.
+        labels: (B,), int64; where ``is_labelled`` is False, the teacher's top class. Of a regression (B, D), float32,
+            with the teacher's numbers there.
         teacher_logits: (B, K), float32.
         epoch: Passes over the examples before this one.
         student_features: By layer, maps (B, C, H, W) or vectors (B, D), of the layers that ``matches`` name.
@@ -68,7 +70,7 @@ class LossInputs:
     teacher_classifier: Tensor | None = None
 
     def label_part(self, weight: float) -> LossPart:
-        """Return the cross-entropy with the labels of the batch; see :func:`label_part`."""
+        """Return the part of the labels of the batch; see :func:`label_part`."""
         return label_part(self.student_logits, self.labels, weight, self.is_labelled, mixed=self.mixup)
 
     def warm_up_factor(self, warm_up: int) -> float:
@@ -103,7 +105,11 @@ class Method(Plugin):
     requires: ClassVar[str] = ""  # what the loss needs of the networks, as a noun
     defaults_source: ClassVar[str] = ""  # where the default options come from, one sentence
     pitfall: ClassVar[str] = ""  # the commonest mistake, one sentence
-    teacher_free_parts: ClassVar[tuple[str, ...]] = ("CE",)  # parts that do not depend on a teacher
+    teacher_free_parts: ClassVar[tuple[str, ...]] = ("CE", LABEL_ERROR)  # parts that do not depend on a teacher
+    takes_classes: ClassVar[bool] = True  # whether it applies to logits of classes
+    needs_class_per_example: ClassVar[bool] = False  # whether it classifies examples by layers of its own
+    needs_several_classes: ClassVar[bool] = False  # whether nothing is left to compare where a row has two
+    takes_numbers: ClassVar[bool] = False  # whether it applies to predicted numbers, as of a regression
     discards_adapters: ClassVar[bool] = True  # whether the layers between the networks are dropped after training
     softens_targets: ClassVar[bool] = False  # whether the method's term divides logits by `temperature` before softmax
     # Whether every class has a probability of its own: an average of softmax probabilities says nothing about those.
@@ -221,23 +227,31 @@ def label_part(
     """Return the cross-entropy with the labels, mean over the labelled examples of the batch, 0 if there are none.
 
     It is all that a network without a teacher minimises. A blend of two examples has both labels, each with its
-    fraction (Zhang et al. 2018, "mixup", section 2).
+    fraction (Zhang et al. 2018, "mixup", section 2). With labels (B, D) that are numbers it is the mean squared error.
     """
     if mixed is not None:
         first, second = (
             label_part(student_logits, blended, weight, is_labelled, smoothing=smoothing).value
             for blended in (labels, mixed.labels)
         )
-        return LossPart("CE", weight, mixed.fraction * first + (1 - mixed.fraction) * second)
+        name = LABEL_ERROR if labels.is_floating_point() else "CE"
+        return LossPart(name, weight, mixed.fraction * first + (1 - mixed.fraction) * second)
+    if labels.is_floating_point():
+        errors = (student_logits - labels).square().mean(1)
+        return LossPart(LABEL_ERROR, weight, _mean_of_labelled(errors, is_labelled))
     log_q = log_softmax(student_logits.float())
     if is_labelled is None and not smoothing:
         return LossPart("CE", weight, F.nll_loss(log_q, labels))
     losses = F.nll_loss(log_q, labels, reduction="none")
     if smoothing:
         losses = (1 - smoothing) * losses - smoothing * log_q.mean(1)
+    return LossPart("CE", weight, _mean_of_labelled(losses, is_labelled))
+
+
+def _mean_of_labelled(losses: Tensor, is_labelled: Tensor | None) -> Tensor:
     if is_labelled is None:
-        return LossPart("CE", weight, losses.mean())
-    return LossPart("CE", weight, (losses * is_labelled).sum() / is_labelled.sum().clamp(min=1))
+        return losses.mean()
+    return (losses * is_labelled).sum() / is_labelled.sum().clamp(min=1)
 
 
 def log_softmax(logits: Tensor) -> Tensor:

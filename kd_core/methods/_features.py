@@ -26,6 +26,8 @@ def layers_option() -> Any:
 class FeatureTerm(WeightedMethod):
     """Loss whose own term is the sum of :meth:`compare` over all matched layers."""
 
+    takes_numbers: ClassVar[bool] = True  # features are the same whatever is predicted from them
+
     def adapter(self, student: Shape, teacher: Shape) -> nn.Module | None:  # noqa: ARG002
         """Build the layer from the student's features of one match to the compared ones; None to compare as is."""
         return None

@@ -42,6 +42,7 @@ class Binary(WeightedMethod):
         "Averaged over the classes as well it is K times weaker: check which definition a paper uses."
     )
     part_name: ClassVar[str] = "T²·ΣKL"
+    needs_several_classes: ClassVar[bool] = True
     per_class_probabilities: ClassVar[bool] = True
 
     label_weight: float = label_weight_option(0.1)

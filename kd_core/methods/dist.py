@@ -46,6 +46,7 @@ class Dist(WeightedMethod):
     defaults_source: ClassVar[str] = "The authors' configuration for CIFAR-100: T 4, weight 2, β = γ = 1, labels 1."
     pitfall: ClassVar[str] = "The correlation over the batch is meaningless for one or two examples."
     part_name: ClassVar[str] = "T²·DIST"
+    needs_several_classes: ClassVar[bool] = True
     softens_targets: ClassVar[bool] = True
 
     temperature: float = temperature_option(4.0, "Divides the logits of both networks before softmax.")

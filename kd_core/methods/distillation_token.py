@@ -83,6 +83,7 @@ class DistillationToken(WeightedMethod):
         "labels; the student answers with the mean of both."
     )
     family: ClassVar[str] = "response"
+    needs_class_per_example: ClassVar[bool] = True
     paper: ClassVar[str] = "Touvron et al. 2021, section 4"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE}(q^\text{class}, y) + w\,\mathrm{CE}(q^\text{token}, \arg\max_k p_k)"
     requires: ClassVar[str] = "a student with a class token, labels, and logits of the teacher"

@@ -41,6 +41,7 @@ class LogitMse(WeightedMethod):
     )
     part_name: ClassVar[str] = "MSE"
     symbol: ClassVar[str] = r"\mathrm{MSE}(\text{student}, \text{teacher})"
+    takes_numbers: ClassVar[bool] = True
 
     label_weight: float = label_weight_option(0.0)
     weight: float = weight_option(1.0, "the teacher’s logits")

@@ -45,6 +45,7 @@ class LogitStandardization(WeightedMethod):
         "Temperature and weight belong together: the authors use weight 9 for T = 2 or 3 and 12 for T = 4."
     )
     part_name: ClassVar[str] = "T²·KL(z)"
+    needs_several_classes: ClassVar[bool] = True
 
     label_weight: float = label_weight_option(0.1)
     temperature: float = temperature_option(

@@ -78,6 +78,7 @@ class OneForAll(WeightedMethod):
         "need no common features."
     )
     family: ClassVar[str] = "response"
+    needs_class_per_example: ClassVar[bool] = True
     paper: ClassVar[str] = "Hao et al. 2023, section 3"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} - w \textstyle\sum_k \big((p_k + 1_y)^\varepsilon - 1_y\big) \log q_k"

@@ -53,6 +53,13 @@ class EnsembleAverage(nn.Module):
         return average([member(inputs) for member in self.members], self.weights)
 
 
+class AnswerAverage(EnsembleAverage):
+    """Ensemble that averages the members' probabilities of yes to every class."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return average_answers([member(inputs) for member in self.members], self.weights)
+
+
 class MergedClassifiers(nn.Module):
     """Networks for different classes as one network for all of them.
 
@@ -103,6 +110,13 @@ def average_probabilities(logits: Sequence[Tensor], weights: Sequence[float] = (
     fractions = _fractions(logits, weights).log()
     log_p = torch.stack([F.log_softmax(member / temperature, dim=-1) for member in logits])
     return temperature * (log_p + fractions).logsumexp(0)
+
+
+def average_answers(logits: Sequence[Tensor], weights: Sequence[float] = ()) -> Tensor:
+    """Return logits (B, K) whose sigmoid is the weighted arithmetic mean of the teachers' sigmoids."""
+    fractions, stacked = _fractions(logits, weights).log(), torch.stack(list(logits))
+    yes, no = ((F.logsigmoid(sign * stacked) + fractions).logsumexp(0) for sign in (1, -1))
+    return yes - no
 
 
 def average_logits(logits: Sequence[Tensor], weights: Sequence[float] = ()) -> Tensor:

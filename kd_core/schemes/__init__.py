@@ -16,6 +16,7 @@ from kd_core.config.label_subset import TrainSubset
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan, PhasePlan
 from kd_core.config.run import BaseScheme, RunConfig
 from kd_core.datasets import load
+from kd_core.tasks import EXAMPLE
 
 # In the order of every list.
 FAMILIES = ("offline", "online", "self", "several teachers", "fewer labels", "teacher-free")
@@ -39,15 +40,21 @@ class Scheme(BaseScheme):
     def unsupported_reason(self, config: RunConfig) -> str:
         data = load(config.dataset)
         if self.reads_class_labels and not data.task.has_class_per_example:
+            labels = (
+                f"{data.task.title.lower()} has no such classes"
+                if data.task.outputs == EXAMPLE
+                else f"each of these {data.noun} has a label for every one of its {data.task.row_noun}"
+            )
             return (
-                f"scheme = {self.short_name}: {self.title} needs examples of one class each, and each of these "
-                f"{data.noun} has a label for every one of its {data.task.row_noun}. Choose another scheme."
+                f"scheme = {self.short_name}: {self.title} needs examples of one class each, and {labels}. Choose "
+                "another scheme."
             )
         if conflict := self.option_conflict(config):
             return conflict
         if self.writes_examples and not data.task.can_write:
+            verb = "classify" if data.task.has_class_rows else "predict numbers of"
             return (
-                f"dataset = {config.dataset.short_name}: these networks classify {data.noun}, and cannot write any. "
+                f"dataset = {config.dataset.short_name}: these networks {verb} {data.noun}, and cannot write any. "
                 "Choose a text, such as python_docs."
             )
         phases = self.phases(config)

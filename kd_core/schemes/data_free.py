@@ -156,6 +156,7 @@ class DataFree(Scheme):
         "Images are computed from the statistics of the teacher, and the student learns from these alone."
     )
     family: ClassVar[str] = "fewer labels"
+    reads_class_labels: ClassVar[bool] = True  # images are made for one class each
     paper: ClassVar[str] = "Yin et al. 2020 (DeepInversion), section 3"
     comparison: ClassVar[Comparison] = Comparison(name="taught on made images", control_name="Taught on noise")
 

@@ -35,7 +35,7 @@ class MissingClass(Scheme):
 
     @classmethod
     def recommended_settings(cls, data: Data) -> Mapping[str, str]:
-        return {"omitted": data.classes[-2], "labelled": "0"}
+        return {"omitted": data.classes[-2], "labelled": "0"} if data.task.has_class_per_example else {}
 
     def option_conflict(self, config: RunConfig) -> str:
         if config.labels.omitted != NONE and config.teacher_recipe.view == "student":

@@ -12,6 +12,7 @@ from kd_core.config.plan import LABELLED, STUDENT, SURE, TEACHER, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
 from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
+from kd_core.tasks import EXAMPLE
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,14 @@ class Unlabelled(Scheme):
             )
         if not task.has_class_per_example and (self.confidence or self.balanced):
             name, neutral = ("confidence", "0") if self.confidence else ("balanced", "off")
+            rows = (
+                f"{task.title.lower()} has none"
+                if task.outputs == EXAMPLE
+                else f"each of these {task.example_noun or 'examples'} has one for every one of its {task.row_noun}"
+            )
             return (
-                f"{name} = {as_text(getattr(self, name))}: it is asked of the class of an example, and each of these "
-                f"{task.example_noun or 'examples'} has one for every one of its {task.row_noun}. Choose {neutral}."
+                f"{name} = {as_text(getattr(self, name))}: it is asked of the class of an example, and {rows}. Choose "
+                f"{neutral}."
             )
         if config.labels.labelled and config.labels.count(load(config.dataset)) < len(load(config.dataset).train):
             return ""

@@ -42,6 +42,10 @@ class SplitData(Protocol):
     def test(self) -> LabelledSplit: ...
     @property
     def classes(self) -> Sequence[str]: ...
+    @property
+    def true_labels(self) -> Tensor | None: ...
+    @property
+    def label_scale(self) -> Sequence[float]: ...
 
 
 @dataclass(frozen=True)
@@ -109,12 +113,17 @@ class Task(Plugin):
     rows_code: ClassVar[str] = ""
     labels_code: ClassVar[str] = ""
     script: ClassVar[str] = ""  # of kd_core.export.network, with which a stranger uses a network; empty for none
+    default_method: ClassVar[str] = "soft_targets"  # where neither data set nor user name one
     can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
 
     @property
     def validation_score_title(self) -> str:
         """The title of the score on the validation set, inside a sentence."""
         return self.row_score_title or self.score_title
+
+    def row_classes(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the classes of a row, given those of the data."""
+        return tuple(classes)
 
     def rows(self, outputs: Tensor) -> Tensor:
         """Return outputs of a network (B, ..., K) as rows of logits (N, K)."""
@@ -126,12 +135,40 @@ class Task(Plugin):
 
     def labelled_rows(self, labels: Tensor) -> Tensor | slice:
         """Return which rows (N,) have a label, as an index."""
-        has_label = self.row_labels(labels) >= 0
+        has_label = self.is_labelled(self.row_labels(labels))
         return slice(None) if bool(has_label.all()) else has_label
+
+    def is_labelled(self, labels: Tensor) -> Tensor:
+        """Return which labels (N, ...), of rows or of examples, are there; a missing one is -1."""
+        return labels >= 0
+
+    def unlabelled_like(self, labels: Tensor, count: int) -> Tensor:
+        """Return the labels (count, ...) of as many examples without any."""
+        return torch.full((count, *labels.shape[1:]), -1, dtype=labels.dtype)
+
+    def answers(self, rows: Tensor) -> Tensor:
+        """Return what rows (N, K) say, in the form of labels (N,)."""
+        return rows.argmax(1)
 
     def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
         """Return the input (N, ...) from which each of these rows (N,), counted as in :meth:`rows`, is predicted."""
         return inputs[rows]
+
+    def followed(self, rows: Tensor) -> Tensor:
+        """Return the logits (M, K) of what is followed during training, given all rows; by default the rows."""
+        return rows
+
+    def choose_followed(
+        self,
+        teacher_rows: Tensor | None,  # noqa: ARG002
+        labels: Tensor,  # noqa: ARG002
+        most: int,  # noqa: ARG002
+    ) -> dict[int, int] | None:
+        """Return positions in :meth:`followed`, at most so many, each with its class; None for a row of each class.
+
+        ``labels`` are those of all rows, and so is what a teacher says, if there is one.
+        """
+        return None
 
     def score(self, rows: Tensor, labels: Tensor) -> float:
         """Return how good rows of logits (N, K) are for labels (N,), a fraction of which 1 is the best.
@@ -213,11 +250,6 @@ def score_title(tasks: Iterable[Task], *, on_validation: bool = False) -> str:
     """Return the title of the score of these tasks, or "score" where they differ."""
     titles = {task.validation_score_title if on_validation else task.score_title for task in tasks}
     return titles.pop() if len(titles) == 1 else "score"
-
-
-def unlabelled_like(labels: Tensor, count: int) -> Tensor:
-    """Return the labels (count, ...) of as many examples without any."""
-    return torch.full((count, *labels.shape[1:]), -1, dtype=labels.dtype)
 
 
 def __getattr__(name: str) -> Any:

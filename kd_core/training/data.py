@@ -12,10 +12,9 @@ from torch import Tensor
 from kd_core.base.devices import free_memory
 from kd_core.base.seeds import derive_seed, generator
 from kd_core.config.augmentation import Augmentation
-from kd_core.config.label_subset import UNLABELLED, TrainSubset
+from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Split
 from kd_core.methods import MixedLabels
-from kd_core.tasks import unlabelled_like
 
 MEMORY_FRACTION = 0.5  # of the device's free memory, which the examples may occupy
 GATHER_BYTES = 8_000_000  # bytes of inputs that are gathered into batches at once
@@ -72,13 +71,14 @@ class Examples:
         """Return the same examples for a run that sees ``rows`` (n,) of them, with ``labels`` (n,)."""
         examples = copy.copy(self)
         examples.rows = rows.to(self.device)
-        examples.labels = torch.full_like(self.labels, UNLABELLED).index_copy_(0, examples.rows, labels.to(self.device))
+        missing = self.data.task.unlabelled_like(self.labels, len(self)).to(self.device)
+        examples.labels = missing.index_copy_(0, examples.rows, labels.to(self.device))
         return examples
 
     @property
     def lacks_labels(self) -> bool:
         """Whether some of them have no label."""
-        return bool((self.labels[self.rows] < 0).any())
+        return not bool(self.data.task.is_labelled(self.labels[self.rows]).all())
 
     def batch(self, rows: Tensor, seed: int) -> Batch:
         """Return the examples ``rows`` (B,), augmented by ``seed``."""
@@ -111,7 +111,7 @@ def build_examples(
     if len(samples) > 1:
         union = torch.unique(union)
     position = torch.empty(len(data.train), dtype=torch.long).scatter_(0, union, torch.arange(len(union)))
-    unlabelled = Split(data.train.inputs[union], unlabelled_like(data.train.labels, len(union)))
+    unlabelled = Split(data.train.inputs[union], data.task.unlabelled_like(data.train.labels, len(union)))
     examples = Examples(unlabelled, data, device, augmentation, is_channels_last=channels_last)
     return {subset: examples.subset(position[rows], labels) for subset, (rows, labels) in samples.items()}
 

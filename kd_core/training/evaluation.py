@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.events import Event, Generated, Pinned, Probed, Step, Surface, Validated, Written
-from kd_core.base.metrics import compute_metrics, pack_mask
+from kd_core.base.metrics import LARGEST, compute_metrics, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
@@ -61,14 +61,23 @@ class Evaluator:
         for _, teacher in self.teachers.values():
             if teacher not in self._teacher_logits:
                 self._teacher_logits[teacher] = self.rows(predict_logits(teacher, self.inputs).cpu())
-        choices = {teacher: choose_pinned(logits, self.labels) for teacher, logits in self._teacher_logits.items()}
+        self._followed_labels: dict[int, int] = {}  # where these are not those of rows
+        choices = {teacher: self._choose(logits) for teacher, logits in self._teacher_logits.items()}
         self.pinned = dict(pinned)
         self._newly_pinned = [run for run, rows in pinned.items() if not rows]
         for run in self._newly_pinned:
             has_teacher = run in self.teachers
-            self.pinned[run] = choices[self.teachers[run][1]] if has_teacher else choose_pinned(None, self.labels)
+            self.pinned[run] = choices[self.teachers[run][1]] if has_teacher else self._choose(None)
         self.extent = extent(data) if data.is_planar else []
         self.grid = grid(self.extent).to(device) if data.is_planar else None
+
+    def _choose(self, teacher_logits: Tensor | None) -> list[int]:
+        """Return the positions that are followed, among all rows unless the task says otherwise."""
+        chosen = self.data.task.choose_followed(teacher_logits, self.labels, PINNED)
+        if chosen is None:
+            return choose_pinned(teacher_logits, self.labels)
+        self._followed_labels |= chosen
+        return [*chosen]
 
     def rows(self, outputs: Tensor) -> Tensor:
         """Return outputs (N, ..., K) for the validation split as logits (rows, K), of the rows with a label."""
@@ -127,13 +136,15 @@ class Evaluator:
             if not present:
                 continue
             if pinned := self.pinned.get(run):
-                probed = {role: rounded(logits[network][pinned]) for role, network in present.items()}
+                followed = self.data.task.followed
+                probed = {role: rounded(followed(logits[network])[pinned]) for role, network in present.items()}
                 if step == 0:  # the teacher's logits do not change, so once is enough
                     if run in self._newly_pinned:
-                        events[run].append(Pinned(pinned, self.labels[pinned].tolist()))
+                        labels = [self._followed_labels.get(row, int(self.labels[row])) for row in pinned]
+                        events[run].append(Pinned(pinned, labels))
                     if run in self.teachers:
                         role, teacher = self.teachers[run]
-                        probed = {role: rounded(self._teacher_logits[teacher][pinned]), **probed}
+                        probed = {role: rounded(followed(self._teacher_logits[teacher])[pinned]), **probed}
                 events[run].append(Probed(*position, probed))
             if self.grid is not None:
                 drawn = {role: network for role, network in present.items() if can_predict(network, self.grid)}
@@ -233,6 +244,8 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
 
     @functools.cache
     def metrics(network: nn.Module, teacher: nn.Module | None, judge: nn.Module | None) -> dict[str, Any]:
+        if not task.has_class_rows:
+            return {**numbers(network, teacher), **task.test_metrics(network, judge, data)}
         rows = in_known_classes(network, all_labels)
         labels = all_labels[rows]
         teacher_logits = None if teacher is None else logits(teacher)[rows]
@@ -245,6 +258,12 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
             metrics = {**metrics, "accuracy": task.score(logits(network)[rows], labels), "examples": 0.0}
             del metrics["correct"]
         return {**metrics, **task.test_metrics(network, judge, data)}
+
+    def numbers(network: nn.Module, teacher: nn.Module | None) -> dict[str, Any]:
+        """Return the metrics of a network whose rows are no logits of classes."""
+        rows = logits(network).nan_to_num(0.0, LARGEST, -LARGEST)
+        metrics = {"accuracy": task.score(rows, all_labels), "loss": task.loss(rows, all_labels), "examples": 0.0}
+        return metrics if teacher is None else {**metrics, "agreement": task.agreement(rows, logits(teacher))}
 
     by_run = {}
     for run, by_role in networks.items():

@@ -27,7 +27,7 @@ from kd_core.config.plan import (
 )
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
-from kd_core.methods import LossInputs, LossPart, Method, label_part
+from kd_core.methods import LossInputs, LossPart, Method, MixedLabels, label_part
 from kd_core.nn.composite import average_logits, average_probabilities, remaining_weights, update_average
 from kd_core.nn.hooks import last_linear, record_features, select_layers
 from kd_core.nn.inference import freeze, predict_with_features, probed
@@ -151,8 +151,8 @@ class NetworkTrainer:
     def _parts(self, batch: Batch, step: int, epoch: int) -> list[LossPart]:
         """Return the parts of the loss of the rows of logits, by the method or the labels alone."""
         if self.method is None or not self.criteria:
-            labels = self.task.row_labels(batch.labels)
-            return [label_part(self.logits, labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]
+            labels, mixed = self.task.row_labels(batch.labels), mixed_rows(batch, self.task)
+            return [label_part(self.logits, labels, mixed=mixed, smoothing=self.recipe.smoothing)]
         seed = derive_seed(self.learner.seed, "method", step)
         parts = [
             self.method.parts(criterion.signals(self.logits, self.features, batch, epoch=epoch, seed=seed))
@@ -200,6 +200,11 @@ class NetworkTrainer:
         return [p for module in modules for p in module.parameters() if p.requires_grad and p not in self._others]
 
 
+def mixed_rows(batch: Batch, task: Task) -> MixedLabels | None:
+    """Return the labels that are blended in by mixup as those of rows."""
+    return batch.mixed and replace(batch.mixed, labels=task.row_labels(batch.mixed.labels))
+
+
 def live_method(learner: LearnerPlan, method: Method, live: Mapping[str, float]) -> Method:
     """Return the method with the values of live options, which do not change one that belongs to the scheme."""
     names = () if learner.is_fixed else options_of(type(method))
@@ -239,13 +244,14 @@ class Criterion:
         self.paths = select_layers(method.feature_layers(pair), [match.student for match in self.matches])
         self.teacher_paths = select_layers(method.teacher_layers(pair), [match.teacher for match in self.matches])
         with use_seed(seed, "adaptors"):
-            self.adapters: nn.ModuleDict = method.adapters(pair, labels.cpu())
+            classes = labels if task.has_class_per_example else torch.zeros(len(labels), dtype=torch.long)
+            self.adapters: nn.ModuleDict = method.adapters(pair, classes.cpu())
         self.teachers: Sequence[FrozenTeacher | NetworkTrainer] = ()
         self.student_classifier: nn.Linear | None = None
         self.teacher_classifier: nn.Linear | None = None
         self.combine = PROBABILITIES
         self.weights: tuple[float, ...] = ()
-        self._lacks_labels = bool((labels < 0).any())
+        self._lacks_labels = not bool(task.is_labelled(labels).all())
 
     @property
     def frozen_teacher(self) -> FrozenTeacher:
@@ -262,16 +268,18 @@ class Criterion:
         An example without a label gets the teacher's top class instead, and False in ``is_labelled``.
         """
         outputs = [teacher.outputs(batch) for teacher in self.teachers]
-        labels, mixed = self.task.row_labels(batch.labels), batch.mixed
+        labels, mixed = self.task.row_labels(batch.labels), mixed_rows(batch, self.task)
         teacher_logits = self._combined([logits for logits, _ in outputs])
         teacher_features = outputs[0][1]
-        is_labelled = None
+        has_label = None
         if self._lacks_labels or batch.is_made:
-            is_labelled = labels >= 0
+            has_label, answers = self.task.is_labelled(labels), self.task.answers(teacher_logits)
+            labels = torch.where(has_label, labels, answers)
             if mixed is not None:  # a blend is labelled only if both of its images are
-                is_labelled &= mixed.labels >= 0
-                mixed = replace(mixed, labels=mixed.labels.clamp(min=0))
-            labels = torch.where(labels >= 0, labels, teacher_logits.argmax(1))
+                is_second_labelled = self.task.is_labelled(mixed.labels)
+                has_label &= is_second_labelled
+                mixed = replace(mixed, labels=torch.where(is_second_labelled, mixed.labels, answers))
+            has_label = has_label if has_label.dim() == 1 else has_label.all(1)
         return LossInputs(
             logits,
             labels,
@@ -283,7 +291,7 @@ class Criterion:
             self.adapters,
             batch.rows,
             seed,
-            is_labelled,
+            has_label,
             mixed,
             None if self.student_classifier is None else self.student_classifier.weight,
             None if self.teacher_classifier is None else self.teacher_classifier.weight.detach(),
@@ -292,7 +300,7 @@ class Criterion:
     def _combined(self, logits: list[Tensor]) -> Tensor:
         if len(logits) == 1:
             return logits[0]
-        if self.combine == LOGITS:
+        if self.combine == LOGITS or not self.task.has_class_rows:
             return average_logits(logits, self.weights)
         temperature = self.method.values().get("temperature", 1.0)
         return average_probabilities(logits, self.weights, temperature)
@@ -390,7 +398,9 @@ def visible_rows(trainer: NetworkTrainer) -> Tensor:
     chooses = learner.confidence or learner.is_balanced
     if learner.sees == ALL or (learner.sees != LABELLED and not chooses):
         return rows
-    is_visible = (trainer.labels >= 0).reshape(len(trainer.labels), -1).any(1)
+    is_visible = trainer.task.is_labelled(trainer.labels).reshape(len(trainer.labels), -1).any(1)
+    if learner.sees != LABELLED and not learner.confidence and not learner.is_balanced:
+        return rows
     if learner.sees != LABELLED:
         logits = trainer.criteria[0].frozen_teacher.clean_logits()
         is_visible = is_visible | confident_examples(logits, learner.confidence, learner.is_balanced)

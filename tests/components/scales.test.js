@@ -76,6 +76,8 @@ test("a range of fractions is never narrower than five points nor wider than 0 t
   const [low, high] = fractionRange([0.5, 0.5]);
   assert.ok(low <= 0.45 && high >= 0.55 - 1e-9);
   assert.deepEqual(fractionRange([0, 1]), [0, 1.004]);
+  assert.deepEqual(fractionRange([-7, 0.5])[0], -1);
+  assert.ok(fractionRange([-0.2, 0.5])[0] < -0.2);
 });
 
 test("the ticks of a logarithmic axis lie in its range and are powers of ten where it is wide", () => {

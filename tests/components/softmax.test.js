@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   argmax,
+  divergenceOfAnswers,
   entropy,
+  entropyOfAnswers,
   klDivergence,
+  logSigmoid,
   logSoftmax,
   oddsAgainstTop,
   softmax,
@@ -66,4 +69,25 @@ test("the odds against the top class are (1 − p) / p, also where p rounds to 1
   const [top] = softmax([3, 1, 0], 2);
   near(oddsAgainstTop(0, [3, 1, 0], 0, 3, 2), (1 - top) / top, 1e-14);
   near(oddsAgainstTop(0, [100, 0], 0, 2, 1), Math.exp(-100), 1e-57);
+});
+
+test("a yes or no has the probability of a softmax of 0 and the logit", () => {
+  for (const temperature of [0.5, 1, 4]) {
+    logSigmoid([-40, -1, 0, 3.5, 900], temperature).forEach((logp, k) => {
+      near(logp, logSoftmax([0, [-40, -1, 0, 3.5, 900][k]], temperature)[1], 1e-14);
+    });
+  }
+});
+
+test("entropy and KL of answers are sums over pairs of yes and no", () => {
+  const [s, t] = [
+    [-1, 2],
+    [0.5, 3],
+  ];
+  const pairs = (logits) => logits.map((logit) => logSoftmax([0, logit]));
+  const sum = (values) => values.reduce((a, b) => a + b, 0);
+  near(entropyOfAnswers(logSigmoid(t)), sum(pairs(t).map(entropy)), 1e-12);
+  const expected = sum(pairs(t).map((pair, k) => klDivergence(pair, pairs(s)[k])));
+  near(divergenceOfAnswers(logSigmoid(t), logSigmoid(s)), expected, 1e-12);
+  assert.equal(entropyOfAnswers([0, -Infinity]), 0);
 });

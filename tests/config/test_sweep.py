@@ -9,6 +9,7 @@ from kd_core.config import sweep
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.methods.dkd import Dkd
+from tools.testing.methods import BY_NAME
 from tools.testing.networks import networks_for
 
 
@@ -37,7 +38,7 @@ def test_default_values_surround_the_chosen_one(small: RunConfig, flat: str, val
     assert sweep.default_values(small, flat) == values
 
 
-@pytest.mark.parametrize("method", sorted(plugins("methods")))
+@pytest.mark.parametrize("method", sorted(BY_NAME))
 def test_every_option_of_every_method_has_values_that_a_sweep_takes(method: str) -> None:
     config = from_flat({"dataset": "digits", **networks_for(method), "method": method})
     names = [name for name in sweep.sweepable_options(config) if name in config.method.values()]

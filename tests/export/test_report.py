@@ -70,7 +70,7 @@ def test_the_logits_of_a_report_are_those_of_the_last_evaluation(manager: RunMan
     probed = [event for _, event in manager.store.iter_events(run, kinds=("probed",)) if "student" in event.logits]
     (student,) = [network for network in data["networks"] if network["title"] == "Student"]
     assert student["logits"] == probed[-1].logits["student"]
-    assert [example["label"] for example in data["examples"]] == next(
+    assert [label for example in data["examples"] for label in example["labels"]] == next(
         event for _, event in manager.store.iter_events(run, kinds=("pinned",))
     ).labels
 

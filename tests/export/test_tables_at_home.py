@@ -65,3 +65,48 @@ def test_every_row_of_the_uploaded_file_gets_the_answer_of_the_engine(
     expected = result.student(inputs).double().softmax(1).tolist()
     assert np.allclose(sorted(answers), sorted(expected), atol=1e-5)
     assert len(answers) == len(upload)
+
+
+def houses() -> str:
+    rows = [
+        f"{CHANCE.normal(100, 30):.1f},{('old', 'new')[k % 2]},{1e5 + 2e4 * CHANCE.normal():.0f}.5" for k in range(60)
+    ]
+    return "\n".join(["area,state,price", *rows])
+
+
+def meals() -> str:
+    rows = [
+        f"{CHANCE.normal():.3f},{CHANCE.normal():.3f},{CHANCE.normal():.3f},{'sweet|salty' if k % 3 else 'sweet'}"
+        if k % 2
+        else f"{CHANCE.normal():.3f},{CHANCE.normal():.3f},{CHANCE.normal():.3f},{'bitter' if k % 3 else 'salty'}"
+        for k in range(60)
+    ]
+    return "\n".join(["a,b,c,tags", *rows])
+
+
+@pytest.mark.parametrize("table", [houses, meals])
+def test_several_labels_and_numbers_are_predicted_at_home(
+    table: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(graphs, "ONNX_PACKAGES", ("left_out",))
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "data"))
+    file = tmp_path / "table.csv"
+    file.write_text(table(), encoding="utf-8")
+    upload = uploads.add("table.csv", file.read_bytes(), label=("price",) if table is houses else ())
+    result = kd.distill(dataset="upload", dataset_id=upload.id, epochs=1, teacher_epochs=1)
+    with zipfile.ZipFile(result.export(out=tmp_path / "student.zip")) as archive:
+        archive.extractall(tmp_path)
+    data = load(result.config.dataset)
+    outputs = result.student(torch.cat([split.inputs for split in data.splits.values()])).double()
+    answers = predict(tmp_path, capsys, str(file))
+    if table is houses:
+        prices = [answer["numbers"]["price"] for answer in answers]
+        expected = (outputs[:, 0] * data.label_scale[0] + data.label_centre[0]).tolist()
+        assert 5e4 < min(prices) < max(prices) < 1.5e5
+        assert np.allclose(sorted(prices), sorted(expected), rtol=1e-5)
+    else:
+        assert data.classes == ("bitter", "salty", "sweet")
+        rows = [list(answer["probabilities"].values()) for answer in answers]
+        assert np.allclose(sorted(rows), sorted(outputs.sigmoid().tolist()), atol=1e-5)
+        for answer in answers:
+            assert set(answer["classes"]) == {name for name, p in answer["probabilities"].items() if p > 0.5}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kd_core.analysis.feature_matching import match_table
 from kd_core.base.events import Event, Finished, Step
 from kd_core.base.options import options_of
-from kd_core.base.registry import find_plugin, plugins
+from kd_core.base.registry import find_plugin
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods import FAMILIES, LABELS, LossInputs, Method, total_loss
@@ -18,16 +18,17 @@ from kd_core.models.mlp import Mlp
 from kd_core.nn.hooks import EMBEDDING, LOGITS
 from kd_core.nn.pairs import Pair
 from kd_core.training.loop import PhaseCache, Trainer
+from tools.testing.methods import BY_NAME
 from tools.testing.networks import networks_for, pair_for
 
-METHODS = list(plugins("methods"))
+METHODS = list(BY_NAME)
 LABEL_FREE = [  # losses that state what they need, and need no labels if their weight is 0
     name
-    for name, cls in plugins("methods").items()
+    for name, cls in BY_NAME.items()
     if cls.requires and "label" not in cls.requires and {"label_weight", "alpha"} & set(options_of(cls))
 ]
-LEFT_BEHIND = [name for name, cls in plugins("methods").items() if cls.discards_adapters and not cls().changes_student]  # type: ignore[attr-defined]
-WEIGHTED = [name for name, cls in plugins("methods").items() if "label_weight" in options_of(cls)]
+LEFT_BEHIND = [name for name, cls in BY_NAME.items() if cls.discards_adapters and not cls().changes_student]
+WEIGHTED = [name for name, cls in BY_NAME.items() if "label_weight" in options_of(cls)]
 QUICK = {"dataset": "digits", "labelled": "70", "epochs": "3"}
 CACHE: PhaseCache = {}  # one teacher for all runs of this file
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.events import Finished, Step
-from kd_core.base.registry import find_plugin, plugins
+from kd_core.base.registry import find_plugin
 from kd_core.config.run import from_flat
 from kd_core.methods import LossInputs, LossPart, Method
 from kd_core.methods.contrastive import MemoryBank, contrastive
@@ -26,6 +26,7 @@ from kd_core.nn.adapters import match_sizes
 from kd_core.nn.pairs import Pair
 from kd_core.training.loop import PhaseCache, Trainer
 from tests.methods.test_promises import batch, made
+from tools.testing.methods import BY_NAME
 from tools.testing.networks import networks_for
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,7 @@ def parts_by_name(method: Method, inputs: LossInputs) -> dict[str, LossPart]:
     return {part.name: part for part in method.parts(inputs) if part.name != "CE"}
 
 
-@pytest.mark.parametrize("name", list(plugins("methods")))
+@pytest.mark.parametrize("name", list(BY_NAME))
 def test_everything_that_is_to_be_learned_moves(name: str) -> None:
     flat = {"dataset": "digits", **networks_for(name), "labelled": "70", "epochs": "4"}
     training = Trainer(from_flat({**flat, "method": name, "teacher_epochs": "1"}), cache=CACHE)

@@ -7,7 +7,14 @@ from torch.nn import functional as F
 from kd_core.config.derived_networks import calibrate
 from kd_core.datasets import Split
 from kd_core.methods.soft_targets import soft_targets
-from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities, merge_logits, prior_matching_bias
+from kd_core.nn.composite import (
+    UNKNOWN,
+    average_answers,
+    average_logits,
+    average_probabilities,
+    merge_logits,
+    prior_matching_bias,
+)
 from tools.testing.golden import Golden
 
 
@@ -60,3 +67,9 @@ def test_a_corrected_class_is_answered_as_often_as_it_occurs() -> None:
     bias = prior_matching_bias(logits, labels, 2)
     logits[:, 2] += bias
     assert (logits.argmax(1) == 2).sum() == (labels == 2).sum()
+
+
+def test_an_average_of_answers_has_the_mean_of_their_probabilities() -> None:
+    first, second = torch.tensor([[0.5, -3.0, 40.0]]), torch.tensor([[2.0, -1.0, -40.0]])
+    expected = 0.25 * first.sigmoid() + 0.75 * second.sigmoid()
+    torch.testing.assert_close(average_answers([first, second], [1, 3]).sigmoid(), expected)

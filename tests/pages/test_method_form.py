@@ -15,6 +15,7 @@ from pages.ui.widgets import options
 from pages.ui.widgets.text import plan
 from pages.ui.widgets.text.summaries import affects_loss, method_summary
 from tests.pages.test_distill import Open, button, texts
+from tools.testing.methods import BY_NAME
 from tools.testing.networks import networks_for
 from tools.testing.widgets import named, open_settings
 
@@ -98,7 +99,7 @@ def test_a_link_to_a_method_that_does_not_fit_shows_the_reason(open_page: Open) 
     assert next(b for b in app.button if b.label == "Start training").disabled
 
 
-@pytest.mark.parametrize("name", plugins("methods"))
+@pytest.mark.parametrize("name", BY_NAME)
 def test_every_method_can_be_chosen_drawn_and_summarised(open_page: Open, name: str) -> None:
     flat = {**networks_for(name, CONVOLUTIONS), "method": name}
     app = open_page("distill", **flat)

@@ -6,7 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import torch
@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from kd_core.base.events import Generated
 from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Dataset, Split, load
-from kd_core.tasks import CHARACTERS
+from kd_core.tasks import CHARACTERS, EXAMPLE
+from kd_core.tasks.classification import Classification
 
 SHARP = 64  # pixels across at least
 LINE, LINES, ENDING = 8, 3, 5  # characters of a line, lines of a picture of a text, characters of its ending
@@ -31,7 +32,8 @@ class Thumbnail:
 
     ``text`` is the end of a text.
 
-    ``label`` is the true class, ``train_label`` the label that a network was trained with.
+    ``label`` is the true class, ``train_label`` the label that a network was trained with. An example of any number of
+    classes has them in ``labels``; without classes both are -1.
     """
 
     label: int
@@ -40,6 +42,7 @@ class Thumbnail:
     x: float | None = None
     y: float | None = None
     text: str | None = None
+    labels: tuple[int, ...] = ()
 
 
 def of_validation(dataset: Dataset, indices: Sequence[int]) -> list[Thumbnail]:
@@ -120,6 +123,8 @@ def text_of(data: Data, inputs: Tensor) -> str:
 
 
 def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
+    if split.labels.dim() > 1 and data.task.outputs == EXAMPLE:
+        return _without_class(data, split, rows)
     if not data.task.has_class_per_example:
         split = _row_split(data, split, rows)
         rows = list(range(len(rows)))
@@ -140,6 +145,16 @@ def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
         Thumbnail(label, label, src=_png(image, is_written=data.fill > 0))
         for label, image in zip(labels, pixels.permute(0, 2, 3, 1), strict=True)
     ]
+
+
+def _without_class(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
+    """Return examples that have any number of classes, or numbers in their place."""
+    alone = replace(data, task=Classification())
+    pictures = _thumbnails(alone, Split(split.inputs[rows], torch.full((len(rows),), -1)), list(range(len(rows))))
+    if not data.task.has_class_rows:
+        return pictures
+    labels = [tuple((one == 1).nonzero().flatten().tolist()) for one in split.labels[rows]]
+    return [replace(one, labels=classes) for one, classes in zip(pictures, labels, strict=True)]
 
 
 def _row_split(data: Data, split: Split, rows: list[int]) -> Split:

@@ -14,7 +14,7 @@ import torch
 from kd_core import __version__
 from kd_core.base.metrics import recalls
 from kd_core.export.network.files import compared_code, compared_onnx, compared_pt2
-from kd_core.export.network.inputs import describe_inputs
+from kd_core.export.network.inputs import describe_answers, describe_inputs
 from kd_core.export.network.model_card import model_card
 from kd_core.export.network.stored import Content, StoredNetwork, file_stem
 from kd_core.export.records import as_json
@@ -36,7 +36,7 @@ def make_archive(network: StoredNetwork) -> Content:
     task = network.data.task
     if not task.script:
         notes.append(f"There is no script that answers. None is written yet for {task.title.lower()}.")
-    elif "model.py" in contents or (task.has_class_per_example and f"{stem}.pt2" in contents):
+    elif "model.py" in contents or (not task.can_write and f"{stem}.pt2" in contents):
         contents[task.script] = (files("kd_core.export.network") / task.script).read_bytes()
     by_class: dict[str, float | None] = {}
     if task.has_class_per_example:
@@ -51,7 +51,7 @@ def _config(network: StoredNetwork) -> dict[str, Any]:
     config, model = network.config, network.model
     return {
         "role": network.role, "classes": list(network.data.classes), "shape": list(network.data.shape),
-        "inputs": describe_inputs(config.dataset, network.data),
+        "inputs": describe_inputs(config.dataset, network.data), "answers": describe_answers(network.data),
         "architecture": None if model is None else model.to_dict() | {"label": model.label()},
         "settings": config.differences(), "run": json.loads(config.to_json()),
         "versions": {"distillery": __version__, "torch": torch.__version__},

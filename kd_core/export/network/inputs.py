@@ -29,6 +29,13 @@ def describe_inputs(dataset: Dataset, data: Data) -> dict[str, Any]:
     return {"kind": "columns", "noun": noun, "columns": columns, "shape": list(data.shape)}
 
 
+def describe_answers(data: Data) -> dict[str, Any]:
+    """Return what the outputs of a network mean; empty where they are the logits of one class."""
+    if not data.task.has_class_rows:
+        return {"centre": list(data.label_centre), "scale": list(data.label_scale)}
+    return {"several": True} if data.has_answers else {}
+
+
 def usage(data: Data) -> tuple[str, str]:
     """Return the packages that the script beside a network needs, and a command; both are empty without a script."""
     script = data.task.script

@@ -12,6 +12,7 @@ import torch
 from kd_core import __version__
 from kd_core.analysis.intervals import estimate_measure
 from kd_core.base.marks import percent, unbroken
+from kd_core.datasets import Data
 from kd_core.export.network.files import sentence
 from kd_core.export.network.inputs import usage
 from kd_core.export.network.stored import StoredNetwork
@@ -59,12 +60,16 @@ def model_card(
 def _front_matter(network: StoredNetwork, title: str) -> str:
     """Return the metadata as YAML; a value in JSON is YAML as well."""
     config, data = network.config, network.data
-    of_numbers = "image-classification" if data.has_images else "tabular-classification"
+    kind = "classification" if data.task.has_class_rows else "regression"
+    of_numbers = "image-classification" if data.has_images else f"tabular-{kind}"
     of_characters = "text-classification" if data.task.has_class_per_example else "text-generation"
     task = of_numbers if data.task.inputs == NUMBERS else of_characters
     metrics = [
         {"type": kind, "name": name, "value": value}
-        for kind, name, key in (("accuracy", "Test accuracy", "accuracy"), ("loss", "Test loss, nats", "loss"))
+        for kind, name, key in (
+            ("accuracy", f"Test {data.task.score_title}", "accuracy"),
+            ("loss", "Test loss, nats", "loss"),
+        )
         if (value := (network.run.test or {}).get(network.role, {}).get(key)) is not None
     ]
     results = [{
@@ -96,21 +101,27 @@ def _results(network: StoredNetwork) -> list[str]:
         if (test := tests.get(each.role)) is None:
             continue
         low, high = estimate_measure([tests], each.role, "accuracy").examples_interval()
-        agreement = percent(test["agreement"]) if "agreement" in test else "–"
+        agreement, error = (percent(test[name]) if name in test else "–" for name in ("agreement", "calibration_error"))
+        interval = f"{percent(low)} to {percent(high)}" if test["examples"] else "–"
         name = f"**{_plain(each.role)}**" if each.role == network.role else _plain(each.role)
         rows.append(
-            f"| {name} | {_plain(each.model)} | {percent(test['accuracy'])} | {percent(low)} to {percent(high)} "
-            f"| {agreement} | {percent(test['calibration_error'])} | {each.parameters:,} | {each.size:,} |"
+            f"| {name} | {_plain(each.model)} | {percent(test['accuracy'])} | {interval} "
+            f"| {agreement} | {error} | {each.parameters:,} | {each.size:,} |"
         )
     if rows:
+        score = network.data.task.score_title
         examples = int(tests[network.role]["examples"]) if network.role in tests else 0
         lines += [
-            f"On {examples:,} test examples, which were used for nothing else. The intervals are those of this seed "
-            "on other test examples.", "",
-            "| network | layers | accuracy | 95 % interval | agrees with teacher | calibration error | parameters "
+            _tested_on(examples, len(network.data.test)), "",
+            f"| network | layers | {score} | 95 % interval | agrees with teacher | calibration error | parameters "
             "| bytes |", "|---|---|---:|---|---:|---:|---:|---:|", *rows, "",
         ]  # fmt: skip
     return lines or ["## Results", "", "The run has not ended, so nothing was measured on the test set.", ""]
+
+
+def _tested_on(counted: int, examples: int) -> str:
+    text = f"On {counted or examples:,} test examples, which were used for nothing else."
+    return f"{text} The intervals are those of this seed on other test examples." if counted else text
 
 
 def _recalls(network: StoredNetwork, by_class: Mapping[str, float | None]) -> list[str]:
@@ -164,10 +175,21 @@ def _teacher(network: StoredNetwork) -> str:
     return text + (f", trained for {epochs} epochs, seed {config.teacher_recipe.seed}" if epochs else ", not trained")
 
 
+def _classes_in_words(data: Data) -> str:
+    count = len(data.classes)
+    if not data.task.has_class_rows:
+        return (
+            f"It predicts {', '.join(map(_plain, data.classes))} of everything, however unlike the training examples."
+        )
+    if data.has_answers:
+        return f"It answers yes or no to {count} classes, whatever else is there."
+    return f"It knows {count} classes, and takes everything for one of them."
+
+
 def _limits(network: StoredNetwork) -> list[str]:
     test = (network.run.test or {}).get(network.role, {})
     lines = [
-        f"It knows {len(network.data.classes)} classes, and takes everything for one of them.",
+        _classes_in_words(network.data),
         "The test examples come from the source of the training examples; other data may differ from them.",
     ]
     if "calibration_error" in test:

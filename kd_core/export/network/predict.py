@@ -229,8 +229,8 @@ def without_label(row: Sequence[str], header: Sequence[str], default: int) -> li
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the classes of all files, most probable first."""
-    parser = argparse.ArgumentParser(description="Predict the classes of files.")
+    """Print the classes of all files, most probable first, or the numbers that are predicted of them."""
+    parser = argparse.ArgumentParser(description="Predict the classes, or the numbers, of files.")
     parser.add_argument("files", nargs="+", help="pictures, folders of pictures, CSV files, numbers, or texts")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes that are printed; 3 by default")
     parser.add_argument("--json", action="store_true", help="print the probabilities of all classes as JSON")
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         [f" {word}" if word[:1] == "-" and is_number(word.split(",")[0]) else word for word in words]
     )
     config = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
-    classes = config["classes"]
+    classes, answers = config["classes"], config.get("answers", {})
     try:
         examples = [example for path in chosen.files for example in read(path.strip(), config["inputs"])]
         if not examples:
@@ -252,14 +252,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inputs = torch.stack([values for _, values in examples])
     with torch.no_grad():
         logits = torch.cat([network(chunk) for chunk in torch.split(inputs, BATCH)])
-    for (name, _), row in zip(examples, logits.double().softmax(1), strict=True):
+    if "scale" in answers:
+        print_numbers([name for name, _ in examples], logits.double(), classes, answers, as_json=chosen.json)
+        return 0
+    is_several = answers.get("several", False)
+    probabilities_of_rows = logits.double().sigmoid() if is_several else logits.double().softmax(1)
+    for (name, _), row in zip(examples, probabilities_of_rows, strict=True):
         best = row.argsort(descending=True).tolist()
         if chosen.json:
             probabilities = dict(zip(classes, row.tolist(), strict=True))
-            print(json.dumps({"file": name, "class": classes[best[0]], "probabilities": probabilities}))
+            present = [classes[place] for place in best if row[place] > 0.5]
+            answer = {"classes": present} if is_several else {"class": classes[best[0]]}
+            print(json.dumps({"file": name, **answer, "probabilities": probabilities}))
         else:
             print(f"{name}: " + ", ".join(f"{classes[place]} {row[place]:.1%}" for place in best[: chosen.top]))
     return 0
+
+
+def print_numbers(
+    names: Sequence[str], outputs: torch.Tensor, columns: Sequence[str], answers: dict[str, Any], *, as_json: bool
+) -> None:
+    """Print outputs (N, D) in the unit of the data."""
+    numbers = outputs * torch.tensor(answers["scale"]).double() + torch.tensor(answers["centre"]).double()
+    for name, row in zip(names, numbers.tolist(), strict=True):
+        predicted = dict(zip(columns, row, strict=True))
+        if as_json:
+            print(json.dumps({"file": name, "numbers": predicted}))
+        else:
+            print(f"{name}: " + ", ".join(f"{column} {number:.6g}" for column, number in predicted.items()))
 
 
 if __name__ == "__main__":

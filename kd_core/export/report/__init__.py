@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -136,8 +136,8 @@ def _results(row: Run, networks: Sequence[tuple[Network, int]]) -> str:
     rows = [
         [
             f"{ROLES[_kind(network)]['glyph']} {_title(network)}", network.model, percent(test["accuracy"]),
-            percent(test["agreement"]) if "agreement" in test else "–", f"{test['loss']:.3f}",
-            percent(test["calibration_error"]), f"{network.parameters:,}", f"{network.flops / 1000:,.1f}",
+            _percent(test, "agreement"), f"{test['loss']:.3f}", _percent(test, "calibration_error"),
+            f"{network.parameters:,}", f"{network.flops / 1000:,.1f}",
             f"{network.size / 1000:,.1f}",
         ]
         for network, _ in networks if (test := tests.get(network.role))
@@ -147,6 +147,10 @@ def _results(row: Run, networks: Sequence[tuple[Network, int]]) -> str:
     header = ("network", "layers", "test accuracy", "agrees with teacher", "loss, nats", "calibration error",
               "parameters", "kFLOPs", "size, kB")  # fmt: skip
     return f"<h2>Test results and costs</h2>{table(header, rows, 2, 'Test results and costs')}"
+
+
+def _percent(test: Mapping[str, Any], name: str) -> str:
+    return percent(test[name]) if name in test else "–"
 
 
 def _bars(
@@ -165,12 +169,16 @@ def _bars(
     for place, (index, label) in enumerate(zip(pinned.indices, pinned.labels, strict=True)):
         picture = pictures[place] if pictures else None
         position = "" if picture is None or picture.x is None else f" at ({picture.x:g}, {picture.y:g})"
+        labels = list(picture.labels) if picture and picture.labels else [label]
+        true = " and ".join(prepared.classes[one] for one in labels)
         examples.append({
-            "label": label, "src": picture.src if picture else None,
-            "title": f"Validation example {index}{position}, true class {prepared.classes[label]}",
+            "labels": labels, "src": picture.src if picture else None,
+            "title": f"Validation example {index}{position}, true class {true}",
         })  # fmt: skip
+    task = config.dataset.task
+    is_each = tuple(task.row_classes(prepared.classes)) != tuple(prepared.classes)  # each class a yes or no of its own
     data: dict[str, Any] = {
-        "classes": prepared.classes, "examples": examples,
+        "classes": prepared.classes, "examples": examples, "isEachAnAnswer": is_each,
         "networks": [
             {"title": _title(network), "kind": _kind(network), "glyph": ROLES[_kind(network)]["glyph"], "index": index,
              "logits": logits[network.role]}
@@ -182,7 +190,8 @@ def _bars(
     temperature = config.live_values().get("temperature", DEFAULT_TEMPERATURE)
     power = min(max(math.log2(temperature), LOWEST), HIGHEST)
     return (
-        "<h2>Softened outputs</h2><p>Only T changes: every network’s logits are divided by T before softmax.</p>"
+        "<h2>Softened outputs</h2><p>Only T changes: every network’s logits are divided by T before "
+        f"{'a sigmoid' if is_each else 'softmax'}.</p>"
         "<noscript><p>The bars need JavaScript, which is part of this file.</p></noscript>"
         '<div class="inputs"><label for="temperature">Temperature T = <output id="t"></output></label>'
         f'<input id="temperature" type="range" min="{LOWEST}" max="{HIGHEST}" step="0.01" value="{power:.2f}"></div>'

@@ -5,8 +5,9 @@ const byId = (id) => document.getElementById(id);
 const SHOWN = 20; // classes at once; of more, the most probable ones
 let chosen = 0;
 
-/** Return the probabilities softmax(logits / T). */
+/** Return the probabilities softmax(logits / T), or sigmoid(logits / T) where every class is a yes or no of its own. */
 function soften(logits, temperature) {
+  if (data.isEachAnAnswer) return logits.map((logit) => 1 / (1 + Math.exp(-logit / temperature)));
   const scaled = logits.map((logit) => logit / temperature);
   const highest = Math.max(...scaled);
   const powers = scaled.map((value) => Math.exp(value - highest));
@@ -32,7 +33,10 @@ function draw() {
   let classes = data.classes.map((_, k) => k);
   if (classes.length > SHOWN) {
     classes = classes.sort((a, b) => highest(b) - highest(a)).slice(0, SHOWN);
-    if (!classes.includes(example.label)) classes[SHOWN - 1] = example.label;
+    const missing = example.labels.filter((label) => !classes.includes(label)).slice(0, SHOWN);
+    missing.forEach((label, i) => {
+      classes[SHOWN - 1 - i] = label;
+    });
   }
   const rows = classes.map((k) => {
     const bars = data.networks.map(({ title, glyph, kind, index }, n) => {
@@ -42,13 +46,14 @@ function draw() {
       bar.title = title;
       return bar;
     });
-    const isTrue = k === example.label;
+    const isTrue = example.labels.includes(k);
     return element("div", isTrue ? "class true" : "class", element("b", "", `${isTrue ? "✓ " : ""}${data.classes[k]}`), element("div", "", ...bars));
   });
   byId("bars").replaceChildren(...rows);
   const tops = data.networks.map(({ title }, n) => {
     const p = Math.max(...softened[n]);
-    const entropy = -softened[n].reduce((sum, value) => sum + (value > 0 ? value * Math.log(value) : 0), 0);
+    const all = data.isEachAnAnswer ? softened[n].flatMap((p) => [p, 1 - p]) : softened[n];
+    const entropy = -all.reduce((sum, value) => sum + (value > 0 ? value * Math.log(value) : 0), 0);
     return `${title}: ${data.classes[softened[n].indexOf(p)]} with ${p.toFixed(3)}, entropy ${entropy.toFixed(2)} nats`;
   });
   byId("summary").textContent = `At T = ${text}. ${tops.join("; ")}.`;

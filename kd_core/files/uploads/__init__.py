@@ -2,7 +2,8 @@
 
 :func:`inspect` reads a file completely and says what it understood; :func:`keep` stores that. Each upload is stored as
 one safetensors file with ``inputs``, images (N, C, H, W) uint8, rows (N, D) float32 or code points (N, L) int32 of
-texts, ``labels`` (N,) int64 and ``splits`` (N,) uint8; a running text is stored as UTF-8. No pickle is ever loaded.
+texts, ``labels`` (N,) int64, or (N, K) of several classes or numbers, and ``splits`` (N,) uint8; a running text is
+stored as UTF-8. No pickle is ever loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,7 +41,7 @@ from kd_core.files.uploads import (
     table_formats,
     zip_images,
 )
-from kd_core.files.uploads.class_names import ClassNames, small_classes
+from kd_core.files.uploads.class_names import ClassNames, join_reasons, small_classes
 from kd_core.files.uploads.folders import boxes
 from kd_core.files.uploads.folders.annotations import find as find_annotations
 from kd_core.files.uploads.understanding import (
@@ -59,7 +59,6 @@ from kd_core.files.uploads.understanding import (
 __all__ = ["COLOURS", "PIXELS", "Choices", "Understanding", "Upload", "add", "find", "inspect", "keep", "list_all"]
 
 INPUT_ROLES = ("number", "words")
-THUMBNAILS = 12
 
 _store = ContentStore("uploads")
 
@@ -70,9 +69,10 @@ class Upload:
 
     id: str  # 32 hexadecimal digits, a digest of the content
     name: str  # of the file when it was first uploaded
-    kind: str  # "images", "points", "table" or "text", or "passages" of running text
-    classes: tuple[str, ...]
-    counts: tuple[int, ...]  # examples of each class, or the characters of a running text
+    kind: str  # a key of CONTENT
+    classes: tuple[str, ...]  # of a regression the name of the number
+    # Examples of each class, the examples that have several or a number, or the characters of a running text.
+    counts: tuple[int, ...]
     shape: tuple[int, ...]  # of one input: (C, H, W), (D,) or (L,); empty for a running text
     columns: tuple[Column, ...] = ()  # of a table that became points or rows, with how inputs are made of them
 
@@ -129,10 +129,12 @@ def keep(understanding: Understanding) -> Upload:
     inputs = understanding.tensors["inputs"]
     is_running = understanding.kind == RUNNING
     counts = [sum(counts) for counts in zip(*understanding.counts.values(), strict=True)]
+    if is_running or understanding.sizes:
+        counts = [understanding.characters or sum(understanding.sizes.values())]
     metadata = {
         "kind": understanding.kind,
         "classes": json.dumps(understanding.classes),
-        "counts": json.dumps([understanding.characters] if is_running else counts),
+        "counts": json.dumps(counts),
         "shape": json.dumps(list(inputs.shape[1:])),
     }
     if understanding.kind not in ("images", "boxes", RUNNING):
@@ -239,6 +241,8 @@ def understand(
     Raises:
         RefusedError: There are fewer than two classes with enough examples, or their names could be confused.
     """
+    if examples.labels and examples.kind in ("multi-label", "regression"):
+        return _understand_targets(name, examples, choices, draw)
     understanding = Understanding(
         name, examples.format, examples.kind, choices, tuple(examples.columns), tuple(examples.left_out),
         tuple(examples.passed_over), tuple(examples.notes), tuple(examples.rows),
@@ -255,7 +259,7 @@ def understand(
     stated = set() if examples.given_splits is None else set(examples.given_splits.tolist())
     if reasons := small_classes(names, numbers, first, examples.given_splits, fewest):
         if len(set(numbers.tolist()) - set(reasons)) < 2:
-            raise RefusedError(_join(list(reasons.values())))
+            raise RefusedError(join_reasons(list(reasons.values())))
         examples.left_out += [LeftOut(f"class {names[number]}", reason) for number, reason in reasons.items()]
         numbers, first = _select(examples, ~torch.isin(numbers, torch.tensor(list(reasons))), numbers)
     classes, labels = names.sort_and_relabel(numbers)
@@ -276,9 +280,41 @@ def understand(
         across=int(is_across.sum()),
         contradictory=contradictory,
         normalisation=normalisation,
-        thumbnails=tuple(_thumbnails(inputs, labels, classes)) if examples.kind == "images" else (),
+        thumbnails=tuple(decode.thumbnails(inputs, labels, classes)) if examples.kind == "images" else (),
         tensors={"inputs": inputs, "labels": labels, "splits": split.to(torch.uint8)},
     )
+
+
+def _understand_targets(name: str, examples: Examples, choices: Choices, draw: Draw) -> Understanding:
+    """Return what examples with several classes or with a number are; splits are drawn among all examples alike."""
+    classes, labels = table_dataset.targets(examples, MIN_CLASS_EXAMPLES)
+    classes = tuple(dict(choices.names).get(one, one) for one in classes)
+    first, across = _first_occurrences(examples), 0
+    contradictory = int((labels != labels[first]).any(1).sum())
+    if examples.given_splits is not None:
+        is_kept = ~splits.across_splits(first, examples.given_splits)
+        across = int((~is_kept).sum())
+        labels, first = _select(examples, is_kept, labels)
+    stated = set() if examples.given_splits is None else set(examples.given_splits.tolist())
+    missing = [number for number in (splits.TEST, splits.VALIDATION) if number not in stated]
+    split = draw(first, torch.zeros(len(first), dtype=torch.long), missing, examples.given_splits)
+    sizes = torch.bincount(split, minlength=len(SPLITS)).tolist()
+    if min(sizes) < 2:
+        raise RefusedError(
+            f"its {len(first):,} examples are too few for three splits: give at least 15 different ones."
+        )
+    inputs, normalisation = _encode(examples, split == splits.TRAIN)
+    positive = labels if examples.kind == "multi-label" else torch.ones_like(labels)
+    return Understanding(
+        name, examples.format, examples.kind, choices, tuple(examples.columns), tuple(examples.left_out),
+        tuple(examples.passed_over), tuple(examples.notes), tuple(examples.rows), classes,
+        {part: tuple(positive[split == number].sum(0).long().tolist()) for number, part in enumerate(SPLITS)},
+        dict(zip(SPLITS, sizes, strict=True)),
+        given_splits=tuple(SPLITS[number] for number in sorted(stated)),
+        copies=int((first != torch.arange(len(first))).sum()), across=across, contradictory=contradictory,
+        normalisation=normalisation,
+        tensors={"inputs": inputs, "labels": labels, "splits": split.to(torch.uint8)},
+    )  # fmt: skip
 
 
 def _number(examples: Examples, choices: Choices) -> tuple[ClassNames, Tensor]:
@@ -306,11 +342,6 @@ def _first_occurrences(examples: Examples) -> Tensor:
     return splits.first_occurrences(inputs if examples.kind == "images" else inputs.float())  # as they are stored
 
 
-def _join(reasons: list[str]) -> str:
-    more = f" {len(reasons) - 1:,} more classes have too few." if len(reasons) > 1 else ""
-    return reasons[0] + more
-
-
 def _encode(examples: Examples, is_train: Tensor) -> tuple[Tensor, str]:
     """Return the inputs as they are stored, and how they will be normalised."""
     inputs = torch.from_numpy(examples.inputs)
@@ -329,17 +360,6 @@ def _encode(examples: Examples, is_train: Tensor) -> tuple[Tensor, str]:
     words = any(column.role == "words" for column in of_inputs)
     text = "Numbers minus their mean, divided by their standard deviation in training."
     return inputs, f"{text} Every word is an input of its own, 1 or 0." if words else text
-
-
-def _thumbnails(inputs: Tensor, labels: Tensor, classes: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
-    """Return some images with the names of their classes, as many of each class."""
-    each = max(1, THUMBNAILS // len(classes))
-    rows = [(labels == number).nonzero().flatten()[:each].tolist() for number in range(min(THUMBNAILS, len(classes)))]
-    return [
-        (classes[number], inputs[row].permute(1, 2, 0).squeeze(2).numpy())
-        for number, of_class in enumerate(rows)
-        for row in of_class
-    ]
 
 
 def find(key: str) -> Upload | None:

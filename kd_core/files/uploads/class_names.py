@@ -123,3 +123,9 @@ def small_classes(
                     "examples that it needs, since another split is drawn from them: add examples.",
                 )
     return reasons
+
+
+def join_reasons(reasons: list[str]) -> str:
+    """Return the first reason, and of how many classes more it is true."""
+    more = f" {len(reasons) - 1:,} more classes have too few." if len(reasons) > 1 else ""
+    return reasons[0] + more

@@ -336,15 +336,22 @@ def _is_pixels(pixels: Sequence[Profile], *, is_unit: bool) -> bool:
 
 
 def _kind(kind: str, labels: Sequence[Profile], choices: Choices) -> str:
-    """Return the kind of the examples, which depends on the label."""
-    if len(labels) > 1:
-        return "multi-label" if all(map(_is_flag, labels)) and choices.task == "auto" else kind
-    (label,) = labels
+    """Return the kind of the examples, which depends on the label; of a table of numbers and words on it alone."""
+    target = _target(kind, labels, choices)
+    return kind if not target else target if kind in ("table", "points") else f"{target} {kind}"
+
+
+def _target(kind: str, labels: Sequence[Profile], choices: Choices) -> str:
+    """Return "multi-label" or "regression"; empty for one class each."""
     if choices.task != "auto":
-        return kind
+        return ""
+    if len(labels) > 1:
+        return "multi-label" if all(map(_is_flag, labels)) else ""
+    (label,) = labels
     if label.is_number:
-        return kind if _may_be_classes(label) or (kind == "images" and label.is_whole) else "regression"
-    return "multi-label" if separator_of(label) else kind
+        is_class = _may_be_classes(label) or (kind == "images" and label.is_whole)
+        return "" if is_class else "regression"
+    return "multi-label" if separator_of(label) else ""
 
 
 def separator_of(label: Profile) -> str:

@@ -24,6 +24,7 @@ UPRIGHT = {  # transposition for each of its values
     8: Image.Transpose.ROTATE_90,
 }
 LUMA = np.array([299, 587, 114])  # thousandths, ITU-R BT.601; whole numbers round alike on every machine
+THUMBNAILS = 12  # of all classes together
 ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
 
 Pixels = NDArray[np.uint8]
@@ -140,3 +141,14 @@ def moments(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
         # A single grey level has deviation 0; 1 keeps the inputs at 0.
         stds.append(float(frequency @ (values - mean) ** 2) ** 0.5 or 1.0)
     return tuple(means), tuple(stds)
+
+
+def thumbnails(inputs: Tensor, labels: Tensor, classes: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
+    """Return some images with the names of their classes, as many of each class."""
+    each = max(1, THUMBNAILS // len(classes))
+    rows = [(labels == number).nonzero().flatten()[:each].tolist() for number in range(min(THUMBNAILS, len(classes)))]
+    return [
+        (classes[number], inputs[row].permute(1, 2, 0).squeeze(2).numpy())
+        for number, of_class in enumerate(rows)
+        for row in of_class
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,21 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kd_core.files.limits import MAX_STORED_BYTES, MAX_TEXT, RefusedError, quoted
+from kd_core.files.limits import MAX_CLASSES, MAX_STORED_BYTES, MAX_TEXT, RefusedError, quoted
 from kd_core.files.text import END, to_inputs
 from kd_core.files.uploads import columns
 from kd_core.files.uploads.columns import MISSING, Profile, Roles, blocks, to_numbers
 from kd_core.files.uploads.csv_reader import Row, Table
 from kd_core.files.uploads.decode import stack_images
 from kd_core.files.uploads.splits import FOLDERS
-from kd_core.files.uploads.understanding import Choices, Column, Examples, LeftOut, refuse_without
+from kd_core.files.uploads.understanding import SEVERAL, Choices, Column, Examples, LeftOut, refuse_without
 
 MAX_NUMBER = 1e30  # beyond it, sums of squares of float32 numbers overflow
 MAX_CODE = 1e15  # of a class that is a whole number, and may be written as 1.0
 NO_LABEL = MISSING - {"na", "none", "nil", "missing", "-"}  # which may be the names of classes
 MISSING_WORD = "missing"
 SHOWN_ROWS = 5
-STORABLE = ("images", "points", "table", "text")
+STORABLE = ("images", "points", "table", "text", "multi-label", "regression")
 
 
 def read(table: Table, choices: Choices) -> Examples:
@@ -39,7 +40,11 @@ def read(table: Table, choices: Choices) -> Examples:
     """
     profiles, left_out = columns.profile(table)
     roles = columns.roles(table, profiles, choices)
-    if roles.kind == "multi-label" and len(roles.labels) > 1 and _is_one_hot(table, roles.labels, len(profiles)):
+    if (
+        roles.kind.startswith("multi-label")
+        and len(roles.labels) > 1
+        and _is_one_hot(table, roles.labels, len(profiles))
+    ):
         labels = tuple(table.names[at] for at in roles.labels)
         roles = columns.roles(table, profiles, replace(choices, label=labels, task="classification"))
     examples = Examples(table.format, roles.kind, np.empty((0, 0)), [], [], left_out=left_out)
@@ -68,6 +73,8 @@ class _Reader:
         words = () if roles.kind == "text" else roles.inputs
         self._words = {at: sorted(profiles[at].values or ()) for at in words if not profiles[at].is_number}
         self._longest = 0  # characters of a text
+        is_joined = roles.kind == "multi-label" and len(roles.labels) == 1
+        self._separator = columns.separator_of(profiles[roles.labels[0]]) if is_joined else ""
 
     def read(self, examples: Examples, choices: Choices) -> None:
         """Fill in the examples; rows that cannot be used are left out."""
@@ -112,10 +119,17 @@ class _Reader:
     def _label(self, cells: Sequence[str]) -> tuple[str, str]:
         """Return the label of a row, and what is wrong with it."""
         labels = self._roles.labels
+        if self._roles.kind == "multi-label":
+            return self._several(cells)
         if len(labels) == 1:
             label = cells[labels[0]].strip()
             if label.lower() in NO_LABEL:
-                return "", f", column {labels[0] + 1:,} is empty: write the name of the class there."
+                what = "number" if self._roles.kind == "regression" else "name of the class"
+                return "", f", column {labels[0] + 1:,} is empty: write the {what} there."
+            if self._roles.kind == "regression":
+                number = to_numbers([label])[0]
+                is_good = np.isfinite(number) and abs(number) <= MAX_NUMBER
+                return (repr(float(number)), "") if is_good else ("", _problem(labels[0], label))
             if self._profiles[labels[0]].is_number and not label.isdecimal():
                 number = to_numbers([label])[0]
                 label = str(int(number)) if number == np.floor(number) and abs(number) < MAX_CODE else label
@@ -124,6 +138,20 @@ class _Reader:
         if numbers.sum() != 1 or set(numbers.tolist()) != {0, 1}:
             return "", " has not exactly one 1 in its label columns: choose one class for it."
         return self._profiles[labels[int(numbers.argmax())]].name, ""
+
+    def _several(self, cells: Sequence[str]) -> tuple[str, str]:
+        """Return the labels of a row, with :data:`SEVERAL` between them, and what is wrong with it."""
+        labels = self._roles.labels
+        if len(labels) == 1:
+            cell = cells[labels[0]].strip()
+            if cell.lower() in NO_LABEL:
+                return "", f", column {labels[0] + 1:,} is empty: write its labels there."
+            return SEVERAL.join(dict.fromkeys(part.strip() for part in cell.split(self._separator))), ""
+        numbers = to_numbers([cells[at] for at in labels])
+        for at, number in zip(labels, numbers, strict=True):
+            if number not in (0, 1):
+                return "", f", column {at + 1:,}: {quoted(cells[at].strip())} is neither 0 nor 1: write one of them."
+        return SEVERAL.join(self._profiles[at].name for at, number in zip(labels, numbers, strict=True) if number), ""
 
     def _texts(self, rows: Sequence[Row]) -> tuple[np.ndarray, dict[int, str]]:
         """Return the texts (N,) of some rows, and what is wrong, by position, with empty ones."""
@@ -173,6 +201,31 @@ def _problem(at: int, cell: str, *, is_images: bool = False, is_unit: bool = Fal
     return f"{place}: {quoted(cell)} is not between ±{MAX_NUMBER:g}: choose a larger unit."
 
 
+def targets(examples: Examples, fewest: int) -> tuple[tuple[str, ...], Tensor]:
+    """Return the names and the labels (N, K) of examples with several classes each, or (N, 1) float64 with a number.
+
+    A class that fewer than ``fewest`` examples have, or that all have, is left out, and the examples stay.
+    """
+    if examples.kind == "regression":
+        (name,) = (column.name for column in examples.columns if column.role == "label")
+        numbers = torch.tensor([float(label) for label in examples.labels], dtype=torch.float64)
+        if float(numbers.std()) <= 1e-9 * max(1.0, float(numbers.abs().max())):
+            raise RefusedError(f"the numbers of {quoted(name)} are all the same, so there is nothing to predict.")
+        return (name,), numbers[:, None]
+    rows = [set(filter(None, label.split(SEVERAL))) for label in examples.labels]
+    counts = Counter(name for row in rows for name in row)
+    names = tuple(sorted(name for name, count in counts.items() if fewest <= count < len(rows)))
+    for name in sorted(counts.keys() - set(names)):
+        is_rare = counts[name] < fewest
+        amount = f"{counts[name]:,} of the {fewest} examples that it needs" if is_rare else "all examples"
+        examples.left_out.append(LeftOut(f"class {name}", f"the class {quoted(name)} has {amount}: leave it out."))
+    if len(names) > MAX_CLASSES:
+        raise RefusedError(f"it has {len(names):,} classes: give at most {MAX_CLASSES:,}.")
+    if not names:
+        raise RefusedError(f"none of its classes has {fewest} examples with it and one without it: add examples.")
+    return names, torch.tensor([[int(name in row) for name in names] for row in rows])
+
+
 def _column(at: int, one: Profile, roles: Roles) -> Column:
     if at in roles.labels:
         return Column(one.name, "label")
@@ -180,9 +233,9 @@ def _column(at: int, one: Profile, roles: Roles) -> Column:
         return Column(one.name, "split")
     if at in roles.ignored:
         return Column(one.name, "ignored", roles.ignored[at])
-    if roles.kind == "images":
+    if roles.kind.endswith("images"):
         return Column(one.name, "pixel")
-    if roles.kind == "text":
+    if roles.kind.endswith("text"):
         return Column(one.name, "text")
     return (
         Column(one.name, "number")
@@ -198,15 +251,19 @@ def _notes(profiles: Sequence[Profile], roles: Roles) -> list[str]:
     if commas := [one.name for one in inputs if one.is_number and one.commas]:
         notes.append(f"Decimal commas of {_some(commas)} are read as points: 1,5 is 1.5.")
     for is_number, rule in ((True, "the median in training"), (False, f"a word of their own, “{MISSING_WORD}”")):
-        missing = [
-            one for one in inputs if one.missing and one.is_number == is_number and roles.kind in ("points", "table")
-        ]
+        is_table = roles.kind not in ("images", "text")
+        missing = [one for one in inputs if one.missing and one.is_number == is_number and is_table]
         if missing:
             count = sum(one.missing for one in missing)
             notes.append(f"{count:,} missing values of {_some([one.name for one in missing])} become {rule}.")
     if roles.kind == "images":
         notes.append(f"The pixels are numbers from 0 to {'1' if roles.is_unit else '255'}.")
-    if roles.kind == "multi-label" and len(roles.labels) == 1:
+    if roles.kind == "regression":
+        notes.append(
+            f"The numbers of {quoted(profiles[roles.labels[0]].name)} are predicted as numbers; they can be taken as "
+            "classes instead (task=classification)."
+        )
+    if roles.kind.startswith("multi-label") and len(roles.labels) == 1:
         separator = columns.separator_of(profiles[roles.labels[0]])
         notes.append(f"The labels of an example are separated by {quoted(separator)}.")
     return notes

@@ -249,9 +249,9 @@ def _npz(arrays: Mapping[str, np.ndarray], choices: Choices) -> Content:
     splits = None if parts == [None] else np.repeat(np.array(parts, np.int64), counts)
     if x.ndim <= 2:
         return _flat_arrays(x.reshape(len(x), -1), y, splits)
-    labels, kind = [_text(value) for value in y[:, 0].tolist()], "images" if y.shape[1] == 1 else "multi-label"
+    labels, kind = [_text(value) for value in y[:, 0].tolist()], "images" if y.shape[1] == 1 else "multi-label images"
     if kind == "images" and y.dtype.kind == "f" and (y != np.rint(y)).any():
-        kind = "regression"
+        kind = "regression images"
     if kind != "images":
         return Examples("NumPy archive", kind, np.empty((0, 0)), [], [])
     images = stack_images(_pictures(x, choices.pixels), choices.colour)

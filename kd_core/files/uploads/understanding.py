@@ -23,12 +23,17 @@ CONTENT = {
     "images": "images with one class each",
     "points": "points of two numbers with one class each",
     "table": "rows of numbers and words with one class each",
-    "multi-label": "examples with any number of labels each",
+    "multi-label": "rows of numbers and words with any number of labels each",
+    "multi-label images": "images with any number of labels each",
+    "multi-label text": "texts with any number of labels each",
     "regression": "rows with a number to be predicted",
+    "regression images": "images with a number each, which is to be predicted",
+    "regression text": "texts with a number each, which is to be predicted",
     "text": "texts with one class each",
     "passages": "running text",
     "boxes": "objects with a class and a box",
 }
+SEVERAL = "\n"  # between the classes of one example
 RUNNING = "passages"  # the kind without examples or classes
 _takers: dict[str, str] = {}  # name of the task by kind
 
@@ -45,6 +50,8 @@ def task_of(kind: str) -> str | None:
 
 register_task("classification", "images", "points", "table")
 register_task("text_classification", "text")
+register_task("multi_label", "multi-label")
+register_task("regression", "regression")
 register_task("language", RUNNING)
 register_task("detection", "boxes")
 
@@ -125,6 +132,7 @@ class Understanding:
     rows: tuple[tuple[str, ...], ...] = ()  # the first rows of a table, as written
     classes: tuple[str, ...] = ()
     counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # examples of each class by split
+    sizes: Mapping[str, int] = field(default_factory=dict)  # examples by split, each of which has any number of classes
     given_splits: tuple[str, ...] = ()  # splits that the file gives; the others are drawn from the training split
     copies: int = 0  # examples equal to an earlier one, which are in its split
     across: int = 0  # training or validation examples taken out, since a split nearer to the test holds them as well
@@ -145,9 +153,15 @@ class Understanding:
         """Format, number and kind of the examples, and the number of classes, as a sentence."""
         if self.summary:
             return f"{self.format}: {self.summary}."
-        count = sum(map(sum, self.counts.values()))
-        content = f"{count:,} {CONTENT[self.kind]}, {len(self.classes)} classes" if count else CONTENT[self.kind]
-        return f"{self.format}: {content}."
+        if not (count := sum(self.examples.values())):
+            return f"{self.format}: {CONTENT[self.kind]}."
+        classes = "" if self.kind == "regression" else f", {len(self.classes)} classes"
+        return f"{self.format}: {count:,} {CONTENT[self.kind]}{classes}."
+
+    @property
+    def examples(self) -> Mapping[str, int]:
+        """Number of examples by split."""
+        return self.sizes or {split: sum(counts) for split, counts in self.counts.items()}
 
     @property
     def label(self) -> tuple[str, ...]:
@@ -163,11 +177,8 @@ class Understanding:
     def obstacle(self) -> str:
         """Why the file cannot be stored with these choices, as a sentence; empty if it can."""
         if self.task is None:
-            remedy = (
-                "; if its numbers are classes, take them as such (task=classification)"
-                if self.kind == "regression"
-                else ""
-            )
+            is_number = self.kind.startswith("regression")
+            remedy = "; if its numbers are classes, take them as such (task=classification)" if is_number else ""
             return f"it holds {CONTENT[self.kind]}, and no task here takes these yet{remedy}."
         if self.left_out and not self.choices.leave_out:
             reason = self.left_out[0].reason.rstrip(".")
@@ -188,7 +199,8 @@ class Understanding:
                 "test holds the same."
             )
         if self.contradictory:
-            sentences.append(f"{_number(self.contradictory, 'example')} the same as one of another class.")
+            other = "with another label" if self.kind in ("multi-label", "regression") else "of another class"
+            sentences.append(f"{_number(self.contradictory, 'example')} the same as one {other}.")
         if drawn:
             sentences.append(f"The {' and '.join(drawn)} split is drawn from the training split.")
         if self.left_out and self.choices.leave_out:
@@ -214,7 +226,7 @@ class Understanding:
                 name: sum(counts[number] for counts in self.counts.values()) for number, name in enumerate(self.classes)
             },
             "splits": {
-                split: {"examples": sum(counts), "given": split in self.given_splits, "classes": list(counts)}
+                split: {"examples": self.examples[split], "given": split in self.given_splits, "classes": list(counts)}
                 for split, counts in self.counts.items()
             },
             "duplicates": {"copies": self.copies, "across_splits": self.across, "contradictory": self.contradictory},
@@ -241,7 +253,7 @@ class Examples:
     format: str
     kind: str
     inputs: np.ndarray  # (N, C, S, S) uint8, or (N, D) float64 with NaN for missing numbers, or code points (N, L)
-    labels: list[str]  # class of each example as written
+    labels: list[str]  # class of each example as written; a number of a regression; several with SEVERAL between them
     places: list[str]  # path or line of each example
     given_splits: Tensor | None = None  # (N,) positions in SPLITS
     left_out: list[LeftOut] = field(default_factory=list)

@@ -159,7 +159,7 @@ def _table_row(
         "lowest recall, %": None if result.lowest_recall is None else 100 * result.lowest_recall,
         "agrees with teacher, %": None if result.agreement is None else 100 * result.agreement,
         "NLL, nats": result.loss,
-        "ECE, %": 100 * result.calibration_error,
+        "ECE, %": None if result.calibration_error is None else 100 * result.calibration_error,
         **{
             measures[name].column if name in measures else f"{name}{ADDED}": (
                 measures[name].factor * value if name in measures else value

@@ -220,7 +220,10 @@ def _images(dataset: Dataset) -> list[tuple[str, str]]:
     """Return the picture and the class name of the first validation images."""
     data = load(dataset)
     thumbs = thumbnails.of_validation(dataset, range(min(SAMPLES, len(data.validation))))
-    return [(one.src, data.classes[one.label]) for one in thumbs if one.src]
+    return [
+        (one.src, ", ".join(data.classes[label] for label in one.labels or (one.label,) if label >= 0))
+        for one in thumbs if one.src
+    ]  # fmt: skip
 
 
 @functools.lru_cache(maxsize=16)

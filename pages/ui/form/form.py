@@ -192,7 +192,9 @@ def _data_fact(config: RunConfig) -> str:
         is_upload = data_card.selected_dataset().is_uploaded
         return "no file chosen yet" if is_upload else "not on this machine yet"
     data = load(config.dataset)
-    return f"{len(data.train):,} {data.noun} · {len(data.classes)} classes"
+    count, is_number = len(data.classes), not data.task.has_class_rows
+    predicted = ("a number" if count == 1 else f"{count} numbers") if is_number else f"{count} classes"
+    return f"{len(data.train):,} {data.noun} · {predicted}"
 
 
 def _note(config: RunConfig, role: str) -> str:

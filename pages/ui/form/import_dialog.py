@@ -170,7 +170,9 @@ def _columns(file: Any, understood: Understanding) -> None:
         left.selectbox("Rows are", KINDS, KINDS.index(understood.choices.kind), key=_key(file, "kind"))
     if understood.kind == "images":
         _colour(right, file, understood)
-    is_number = understood.kind in ("regression", "multi-label") or st.session_state.get(_key(file, "task"), False)
+    is_number = understood.kind.startswith(("regression", "multi-label")) or st.session_state.get(
+        _key(file, "task"), False
+    )
     if is_number:
         st.checkbox("Take the values of the label as classes", key=_key(file, "task"))
     details = {
@@ -217,8 +219,8 @@ def _classes(file: Any, understood: Understanding, names: dict[str, str]) -> Non
         st.rerun(scope="fragment")
     st.caption(
         " ".join(
-            f"{TITLES[split]}: {sum(counts):,}, {'given' if split in understood.given_splits else 'drawn'}."
-            for split, counts in understood.counts.items()
+            f"{TITLES[split]}: {count:,}, {'given' if split in understood.given_splits else 'drawn'}."
+            for split, count in understood.examples.items()
         )
     )
     if understood.thumbnails:

@@ -31,7 +31,7 @@ from kd_core.base.events import (
 from kd_core.base.marks import percent
 from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
-from kd_core.methods import Method
+from kd_core.methods import LABEL_ERROR, Method
 from kd_core.runs import manager
 from kd_core.store.step_codec import StepBlock, encode_steps, read_block
 from pages.ui.widgets.text import roles
@@ -73,6 +73,7 @@ class RunFrames:
         self.is_alone = True  # one distilled student, so the names of loss parts need no owner
         self._taught_roles: set[str] = set()  # that have a teacher
         self._main_role = STUDENT  # whose loss is drawn part by part
+        self._label_part = "CE"  # name of the loss with the labels
         self._source = TEACHER  # the role whose colour parts from the teacher have
         self._titles: dict[str, str] = {}
         self._scopes: dict[str, str] = {}  # addition to the name of a network that knows some of the classes
@@ -161,6 +162,7 @@ class RunFrames:
         taught = roles.taught_learners(row.config) if row else []
         if row:
             self._titles = roles.titles(row.config)
+            self._label_part = "CE" if row.config.dataset.task.has_class_rows else LABEL_ERROR
             partial = [learner for learner in roles.learners(row.config) if learner.classes]
             self._scopes = {learner.role: f", {len(learner.classes)} classes" for learner in partial}
         self._taught_roles = {learner.role for learner in taught}
@@ -239,7 +241,7 @@ class RunFrames:
             return {"key": key, "panel": "accuracy", "name": title + self._scopes.get(role, ""), "role": role}
         owner = f"{title.split(' (')[0]}’s "
         if curve == "loss":
-            name = owner + ("CE" if role == BASELINE and role not in self._taught_roles else "loss")
+            name = owner + (self._label_part if role == BASELINE and role not in self._taught_roles else "loss")
             if role == self._main_role:
                 name = "Weighted sum" if self.is_alone else f"{owner}weighted sum"
             return {"key": key, "panel": "loss", "name": name, "role": role}

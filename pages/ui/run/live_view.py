@@ -264,6 +264,8 @@ def _write_log(key: str) -> Any:
 
 def _bars(panel: _PanelContext) -> None:
     run, config, frames = panel.run, panel.config, panel.frames
+    if not config.dataset.task.has_class_rows:
+        st.caption("Numbers are predicted, and no classes: there are neither soft targets nor a temperature.")
     if frames.pinned is None or frames.prepared is None:
         return
     names, teacher = roles.titles(config), roles.reference_teacher(config)
@@ -291,6 +293,7 @@ def _bars(panel: _PanelContext) -> None:
         temperature=min(max(values["temperature"], low), high),
         roles=list(parts), networks=parts, names={part: names[role] for part, role in parts.items()},
         styles=roles.styles(config), image=0, images=_images(config, tuple(frames.pinned.indices)),
+        isEachAnAnswer=load(config.dataset).has_answers,
         empty="The first soft targets appear when the student starts training.",
         on_temperature_change=lambda: None, on_image_change=lambda: None,
     )  # fmt: skip
@@ -305,7 +308,7 @@ def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]
             "x": one.x,
             "y": one.y,
             "text": one.text,
-            "label": one.label,
+            "label": list(one.labels) or one.label,
             "title": f"Validation example {index}",
         }
         for index, one in zip(indices, thumbnails.of_validation(config.dataset, indices), strict=True)

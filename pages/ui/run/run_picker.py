@@ -72,6 +72,11 @@ def rows_refusal(row: Run) -> str:
     task = row.config.dataset.task
     if task.has_class_per_example:
         return ""
+    if not task.has_class_rows:
+        return (
+            f"{task.title} has no classes, so there are neither probabilities nor a temperature, and this page does "
+            "not apply to this run."
+        )
     return f"{task.title} has no class per example, so this page does not apply to this run."
 
 

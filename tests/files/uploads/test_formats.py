@@ -183,6 +183,6 @@ def test_a_missing_package_is_named_with_its_extra(refusal: Refuse, monkeypatch:
 def test_labels_of_arrays_with_several_columns_are_recognised_and_kept_by_no_task(home: Path) -> None:
     labels = np.eye(4, dtype=int)[np.arange(12) % 4] | np.eye(4, dtype=int)[np.arange(12) % 3]
     understood = uploads.inspect("arrays.npz", npz(x=noise(12, 8, 8), y=labels), Choices())
-    assert understood.kind == "multi-label"
+    assert understood.kind == "multi-label images"
     with pytest.raises(ValueError, match="any number of labels each, and no task here takes these yet"):
         uploads.keep(understood)

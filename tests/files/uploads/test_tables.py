@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from kd_core.base.registry import find_plugin
 from kd_core.config.run import from_flat
 from kd_core.datasets import Data, load
+from kd_core.datasets.upload import Uploaded
 from kd_core.files import uploads
 from kd_core.files.uploads import Choices, Understanding
 from kd_core.files.uploads.understanding import register_task, task_of
@@ -288,19 +289,80 @@ KINDS: dict[str, tuple[pd.DataFrame, str]] = {
 
 
 @pytest.mark.parametrize(("frame", "kind"), KINDS.values(), ids=KINDS)
-def test_kinds_that_no_task_takes_are_recognised_and_said(home: Path, frame: pd.DataFrame, kind: str) -> None:
+def test_kinds_without_a_class_per_example_are_recognised_and_taken(home: Path, frame: pd.DataFrame, kind: str) -> None:
     understood = inspect(frame)
-    assert (understood.kind, understood.task) == (kind, None)
-    with pytest.raises(ValueError, match="no task here takes these yet"):
-        uploads.keep(understood)
-    assert uploads.list_all() == []
+    assert (understood.kind, understood.obstacle) == (kind, "")
+    assert understood.task == kind.replace("-", "_")
+    upload = uploads.keep(understood)
+    assert len(upload) == len(frame) == sum(understood.examples.values())
+    data = load(Uploaded(upload.id))
+    assert data.task == Uploaded(upload.id).task
+    assert [len(split) for split in data.splits.values()] == list(understood.examples.values())
+    assert data.train.labels.shape[1:] == (len(data.classes),)
+
+
+def test_several_labels_are_those_of_their_cells(home: Path) -> None:
+    frame = of_points(tags=["cat|dog", "cat", "dog", "dog|owl", "owl"] * 12)
+    flags = frame.drop(columns="tags").assign(
+        label_cat=[1, 1, 0, 0, 0] * 12, label_dog=[1, 0, 1, 1, 0] * 12, label_owl=[0, 0, 0, 1, 1] * 12
+    )
+    for one, names in ((frame, ("cat", "dog", "owl")), (flags, ("label_cat", "label_dog", "label_owl"))):
+        understood = inspect(one)
+        assert understood.classes == names
+        assert understood.tensors["labels"].tolist() == [[1, 1, 0], [1, 0, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]] * 12
+        assert understood.headline.endswith("60 rows of numbers and words with any number of labels each, 3 classes.")
+
+
+def test_a_number_is_standardised_by_the_training_split_and_shown_in_its_unit(home: Path) -> None:
+    frame = of_points(price=1000 + 50 * RANDOM.normal(size=60))
+    upload = uploads.keep(inspect(frame))
+    data = load(Uploaded(upload.id))
+    assert data.classes == ("price",)
+    assert data.train.labels.mean().item() == pytest.approx(0, abs=1e-5)
+    assert data.train.labels.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+    numbers = torch.cat([split.labels for split in data.splits.values()]).double() * data.label_scale[0]
+    assert sorted((numbers + data.label_centre[0]).flatten().tolist()) == pytest.approx(
+        sorted(frame["price"]), rel=1e-5
+    )
+
+
+BAD_TARGETS = {
+    "an empty number": ({"price": [*map(str, RANDOM.normal(size=59)), ""]}, "write the number there"),
+    "a word": ({"price": [*map(str, RANDOM.normal(size=59)), "dear"]}, "is not a number"),
+    "an infinite number": ({"price": [*map(str, RANDOM.normal(size=59)), "inf"]}, "is not a finite number"),
+    "no labels": ({"tags": ["cat|dog", "cat", "dog"] * 19 + ["cat", "dog", ""]}, "write its labels there"),
+    "a rare label": ({"tags": ["cat|dog", "cat", "dog"] * 19 + ["cat", "dog", "owl"]}, "has 1 of the"),
+}
+
+
+@pytest.mark.parametrize(("columns", "reason"), BAD_TARGETS.values(), ids=BAD_TARGETS)
+def test_rows_and_classes_without_a_usable_label_are_listed_and_left_out_on_demand(
+    home: Path, columns: dict[str, list[str]], reason: str
+) -> None:
+    frame = of_points(**columns)
+    understood = inspect(frame)
+    assert [reason in one.reason for one in understood.left_out] == [True]
+    assert "or have what cannot be used left out" in understood.obstacle
+    assert uploads.keep(inspect(frame, leave_out=True))
+
+
+def test_a_number_that_is_the_same_everywhere_or_of_few_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="too few for three splits"):
+        inspect(of_points(6, price=RANDOM.normal(size=6)))
 
 
 def test_a_regression_target_becomes_classes_only_if_the_user_says_so() -> None:
     frame = of_points(200, target=np.arange(200) % 40)
-    assert "task=classification" in inspect(frame).obstacle
+    assert any("task=classification" in note for note in inspect(frame).notes)
     understood = inspect(frame, task="classification")
     assert (understood.kind, len(understood.classes)) == ("points", 40)
+
+
+def test_texts_and_images_with_such_labels_are_recognised_and_said() -> None:
+    texts = pd.DataFrame({"line": [f"some text of row {row} that is long" for row in range(60)]})
+    understood = inspect(texts.assign(score=RANDOM.normal(size=60)))
+    assert understood.kind == "regression text"
+    assert "no task here takes these yet" in understood.obstacle
 
 
 def test_names_with_a_comma_are_no_several_labels() -> None:

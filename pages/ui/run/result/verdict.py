@@ -185,7 +185,11 @@ def table(row: Run, frames: RunFrames) -> None:
                 **others,
                 "agreement with teacher": marks.percent(test["agreement"]) if "agreement" in test else "–",
                 "loss (nats)": f"{test['loss']:.3f}",
-                "calibration error": marks.percent(test["calibration_error"]),
+                **(
+                    {"calibration error": marks.percent(error)}
+                    if (error := test.get("calibration_error")) is not None
+                    else {}
+                ),
                 **{
                     measures[name].title if name in measures else f"{name}{ADDED}": (
                         measures[name].format(value) if name in measures else f"{value:.4g}"

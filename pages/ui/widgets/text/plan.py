@@ -129,6 +129,8 @@ def formulas(config: RunConfig, methods: Sequence[Method]) -> list[str]:
     if is_blind(config):
         parts = [latex.partition(" = ") for latex in texts]
         texts = [f"{left} = {LABEL_TERM.sub('', terms) or '0'}" for left, _, terms in parts]
+    if not config.dataset.task.has_class_rows:
+        texts = [latex.replace(r"\mathrm{CE}", r"\mathrm{MSE}(\text{student}, \text{labels})") for latex in texts]
     teacher = "later layers"
     if not learner.is_self_taught:
         teacher = join_names(learner.teachers)

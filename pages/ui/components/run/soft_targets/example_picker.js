@@ -2,7 +2,7 @@
 
 import { html, setAttributes } from "../../shared/dom.js";
 
-/** @typedef {{src?: string, x?: number, y?: number, text?: string, label?: number, title?: string}} Example */
+/** @typedef {{src?: string, x?: number, y?: number, text?: string, label?: number | number[], title?: string}} Example */
 
 export class ExamplePicker {
   chosen = 0;

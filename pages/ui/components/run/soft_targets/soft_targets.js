@@ -1,12 +1,13 @@
 // Soft targets of a few examples during a run, as mirrored bars with a temperature slider.
 //
 // Payload: classes [name], temperature, temperatures [lowest, highest], images [{src, x, y, label, title}], image (the
-// first choice), roles, networks {role: the network shown as this role}, names {role}, empty. Frames: {evaluation, logits:
-// {role: [[K numbers] for each image]}}. Sets the states temperature and image.
+// first choice), isEachAnAnswer (whether every class is a yes or no of its own, and a label is a list), roles, networks
+// {role: the network shown as this role}, names {role}, empty. Frames: {evaluation, logits: {role: [[K numbers] for each
+// image]}}. Sets the states temperature and image.
 
 import { html, setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatNumber } from "../../shared/format.js";
-import { entropy, klDivergence } from "../../shared/math/softmax.js";
+import { divergenceOfAnswers, entropy, entropyOfAnswers, klDivergence } from "../../shared/math/softmax.js";
 import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
 import { FrameFeed } from "../../shared/state/frame_feed.js";
 import { lastUpTo, Playhead } from "../../shared/state/playhead.js";
@@ -133,7 +134,8 @@ class SoftTargets {
       classes,
       roles,
       logits,
-      label: image.label,
+      label: image.label ?? null,
+      isEachAnAnswer: Boolean(this.spec.isEachAnAnswer),
       temperature,
       log: this.scale.log,
       row: classes.length > 3 ? 24 : 60,
@@ -152,21 +154,25 @@ class SoftTargets {
    * @param {import("./example_picker.js").Example} image
    */
   #describe(logp, theme, image) {
-    const { classes, names = {} } = this.spec;
+    const { classes, names = {}, isEachAnAnswer } = this.spec;
+    const labels = [image.label ?? []].flat();
     const description = describeTopClasses(logp, classes);
     this.slider.setValueText(`Temperature ${this.slider.text}, ${description}`);
-    const subject = `${image.title ?? "the example"}, true class ${classes[image.label ?? -1] ?? "unknown"}`;
+    const subject = `${image.title ?? "the example"}, true class ${labels.map((label) => classes[label]).join(" and ") || "unknown"}`;
     const label = `Probabilities at temperature ${this.slider.text} for ${subject}: ${description}.`;
     setAttributes(this.chart, { role: "img", "aria-label": label });
     const entropies = Object.entries(logp).map(([role, values]) => {
       const style = theme.role(role);
-      return namedValue(style.name, entropy(values).toFixed(2), style);
+      return namedValue(style.name, (isEachAnAnswer ? entropyOfAnswers : entropy)(values).toFixed(2), style);
     });
     const distances = ["student", "baseline"]
       .filter((role) => logp.teacher && logp[role])
       .map((role) => {
         const pair = [names.teacher ?? "teacher", names[role] ?? role].join(" ‖ ");
-        return namedValue(pair, formatNumber(klDivergence(logp.teacher, logp[role])));
+        return namedValue(
+          pair,
+          formatNumber((isEachAnAnswer ? divergenceOfAnswers : klDivergence)(logp.teacher, logp[role])),
+        );
       });
     const lines = [valueLine("Entropy (nats)", entropies), valueLine("KL divergence (nats)", distances)];
     this.summaries.replaceChildren(...lines.filter((line) => line !== null));

@@ -99,7 +99,8 @@ export function fractionRange(values) {
   const high = Math.max(...values);
   const low = Math.min(...values);
   const width = Math.max(high - low, 0.05);
-  const bottom = Math.max(0, Math.floor((low - 0.08 * width) * 20) / 20);
+  const lowest = low < 0 ? -1 : 0; // R² is negative before anything is learned, and may be far below -1
+  const bottom = Math.max(lowest, Math.floor((low - 0.08 * width) * 20) / 20);
   const top = Math.min(1, Math.ceil((high + 0.08 * width) * 20) / 20);
   return [bottom, top === 1 ? 1.004 : top];
 }

@@ -19,6 +19,42 @@ export function logSoftmax(logits, temperature = 1) {
 export const softmax = (logits, temperature = 1) => logSoftmax(logits, temperature).map(Math.exp);
 
 /**
+ * Return the logarithms of the probabilities of yes to each of K classes at a temperature.
+ * @param {number[]} logits
+ * @param {number} [temperature]
+ */
+export const logSigmoid = (logits, temperature = 1) =>
+  logits.map((logit) => Math.min(logit, 0) / temperature - Math.log1p(Math.exp(-Math.abs(logit) / temperature)));
+
+/** @param {number} logp */
+const logOfNo = (logp) => (logp === 0 ? Number.NEGATIVE_INFINITY : Math.log(-Math.expm1(logp)));
+
+/**
+ * Return p · value, which is 0 for p = 0 whatever the value.
+ * @param {number} logp
+ * @param {number} value
+ */
+const times = (logp, value) => (logp === Number.NEGATIVE_INFINITY ? 0 : Math.exp(logp) * value);
+
+/**
+ * Return the sum of the entropies in nats of answers of yes or no, given as log-probabilities of yes.
+ * @param {number[]} logp
+ */
+export const entropyOfAnswers = (logp) =>
+  logp.reduce((sum, yes) => sum - times(yes, yes) - times(logOfNo(yes), logOfNo(yes)), 0);
+
+/**
+ * Return the sum of KL(p ‖ q) in nats over answers of yes or no, from log-probabilities of yes.
+ * @param {number[]} logp
+ * @param {number[]} logq
+ */
+export const divergenceOfAnswers = (logp, logq) =>
+  logp.reduce((sum, yes, i) => {
+    const no = logOfNo(yes);
+    return sum + times(yes, yes - logq[i]) + times(no, no - logOfNo(logq[i]));
+  }, 0);
+
+/**
  * Return the entropy in nats of a distribution given as log-probabilities.
  * @param {number[]} logp
  */

@@ -3,7 +3,7 @@
 import { setAttributes, setText, svg } from "../dom.js";
 import { formatNumber, superscript } from "../format.js";
 import { axisFraction, LOG_FLOOR } from "../math/scales.js";
-import { logSoftmax } from "../math/softmax.js";
+import { logSigmoid, logSoftmax } from "../math/softmax.js";
 import palette from "../palette.js";
 import { breakLabel, labelFont, textWidth } from "../text.js";
 
@@ -13,13 +13,15 @@ import { breakLabel, labelFont, textWidth } from "../text.js";
  *   classes: string[],
  *   roles: string[],
  *   logits: Record<string, number[]>,
- *   label: number | null,
+ *   label: number | number[] | null,
  *   temperature: number,
  *   log: boolean,
  *   visible?: number[],
  *   row?: number,
+ *   isEachAnAnswer?: boolean,
  *   truncate?: (role: string, logp: number[]) => number[],
  * }} Data visible: first and last visible row of pixels; only bars between them are drawn; row: height in pixels;
+ *   label: the true class, or several; isEachAnAnswer: whether the logit of a class is that of a yes or no by itself;
  *   truncate: what is drawn instead of the log-probabilities at the temperature
  */
 
@@ -50,17 +52,19 @@ export class MirroredBars {
   draw(theme, width, data) {
     this.#log = data.log;
     this.#layOut(theme, width, data);
+    const logarithms = data.isEachAnAnswer ? logSigmoid : logSoftmax;
     const soften = (/** @type {number} */ temperature) =>
-      Object.fromEntries(Object.entries(data.logits).map(([role, logits]) => [role, logSoftmax(logits, temperature)]));
+      Object.fromEntries(Object.entries(data.logits).map(([role, logits]) => [role, logarithms(logits, temperature)]));
     const logp = soften(data.temperature);
     if (data.truncate) for (const role of Object.keys(logp)) logp[role] = data.truncate(role, logp[role]);
     const reference = soften(1);
+    const labels = [data.label].flat();
     const [from, to] = data.visible ?? [-Infinity, Infinity];
     this.rows.forEach((row, k) => {
       if (row.top > to || row.bottom < from) return;
       for (const role of data.roles) this.#drawBar(row[role], role, logp[role]?.[k], reference[role]?.[k]);
-      if (row.isTrueClass === (data.label === k)) return;
-      row.isTrueClass = data.label === k;
+      if (row.isTrueClass === labels.includes(k)) return;
+      row.isTrueClass = labels.includes(k);
       setAttributes(row.label, { visibility: row.isTrueClass ? "visible" : "hidden" });
       setAttributes(row.name, { "font-weight": row.isTrueClass ? 600 : 400 });
     });
