@@ -26,6 +26,7 @@ from kd_core.runs.cluster.ray_executor import RayExecutor
 MODULES = "DISTILLERY_RAY_MODULES"  # folders of packages that plug-ins import
 LOCAL, SCHEME = "local-cluster", "ray://"
 CONNECT_SECONDS, DESCRIBE_SECONDS = 5.0, 300.0
+ATTEMPTS, NOT_STARTED = 4, "Starting Ray client server failed"
 INSTALL = 'Runs on a cluster need Ray: pip install "distillery-lab[cluster]".'
 PING, PING_REQUEST = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"  # type = PING of ray_client.proto
 
@@ -207,7 +208,9 @@ def _status(place: tuple[str, int], secret: str) -> str:
     return "OK"
 
 
-def _initialise(ray: ModuleType, place: tuple[str, int], address: str, environment: Mapping[str, Any]) -> None:
+def _initialise(
+    ray: ModuleType, place: tuple[str, int], address: str, environment: Mapping[str, Any], attempts: int = ATTEMPTS
+) -> None:
     try:
         ray.init(
             f"{SCHEME}{place[0]}:{place[1]}",
@@ -223,6 +226,10 @@ def _initialise(ray: ModuleType, place: tuple[str, int], address: str, environme
             f"{ray.__version__} and Python {local_cluster.PYTHON}: install the same ones. ({_last_line(error)})"
         ) from error
     except (OSError, ValueError) as error:
+        # The server that Ray starts for each client now and then dies while it is forked.
+        if attempts > 1 and NOT_STARTED in str(error):
+            ray.shutdown()
+            return _initialise(ray, place, address, environment, attempts - 1)
         raise ClusterGoneError(f"The cluster at {address} cannot be used: {_last_line(error)}") from error
 
 
