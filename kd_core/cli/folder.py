@@ -22,11 +22,14 @@ def choose_cluster(settings: dict[str, str], *, is_stored: bool = True) -> None:
 
     Raises ValueError for anything but an address, without Ray, and where nothing is stored.
     """
-    if not (address := settings.pop("on", "")):
+    address = settings.pop("on", "")
+    if address:
+        check_address(address)
+    if not is_stored and (address or settings.get("device") == CLUSTER):
+        name = f"on = {address}" if address else f"device = {CLUSTER}"
+        raise ValueError(f"{name}: what comes back from a cluster is stored: leave out --ephemeral.")
+    if not address:
         return
-    check_address(address)
-    if not is_stored:
-        raise ValueError(f"on = {address}: what comes back from a cluster is stored: leave out --ephemeral.")
     if settings.get("device", CLUSTER) != CLUSTER:
         raise ValueError(f"on = {address}: a cluster chooses the device itself: leave out device={settings['device']}.")
     try:

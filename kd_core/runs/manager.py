@@ -104,6 +104,7 @@ class RunManager(RunViewer):
         local = [device for device in devices if device != CLUSTER]
         if CLUSTER in devices:
             self.cluster = Cluster(os.environ.get(CLUSTER_VARIABLE, "").strip())
+            self.cluster.before_exit = self.close
             devices = [*local, *[CLUSTER] * CLUSTER_JOBS]
         self._queue = JobQueue(devices, preferred or local)
         self._threads = [

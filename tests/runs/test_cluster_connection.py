@@ -127,6 +127,20 @@ def test_another_version_is_refused_with_both(monkeypatch: pytest.MonkeyPatch) -
         connection._initialise(fake, ("lab", 1), "ray://lab:1", {})
 
 
+def test_a_server_of_ray_that_does_not_begin_is_asked_for_again() -> None:
+    failures = iter([connection.NOT_STARTED] * 2)
+
+    def init(*_: object, **__: object) -> None:
+        if (reason := next(failures, "")) != "":
+            raise ConnectionAbortedError(f"Initialization failure from server:\nRuntimeError: {reason}.")
+
+    fake = SimpleNamespace(init=init, shutdown=lambda: None, __version__="2.60.0")
+    connection._initialise(fake, ("lab", 1), "ray://lab:1", {})
+    failures = iter([connection.NOT_STARTED] * connection.ATTEMPTS)
+    with pytest.raises(ClusterGoneError, match="cannot be used: RuntimeError: Starting Ray client server failed"):
+        connection._initialise(fake, ("lab", 1), "ray://lab:1", {})
+
+
 def test_other_processors_are_a_notice() -> None:
     facts = node.describe()
     assert connection._compare("ray://lab:1", [facts]) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import importlib.util
 import logging
@@ -11,7 +12,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,8 @@ from kd_core.runs.cluster.ray_executor import RayExecutor
 
 MODULES = "DISTILLERY_RAY_MODULES"  # folders of packages that plug-ins import
 LOCAL, SCHEME = "local-cluster", "ray://"
-CONNECT_SECONDS, DESCRIBE_SECONDS = 5.0, 300.0
+CONNECT_SECONDS, DESCRIBE_SECONDS, CLOSE_SECONDS = 5.0, 300.0, 1.0
+ATTEMPTS, NOT_STARTED = 4, "Starting Ray client server failed"
 INSTALL = 'Runs on a cluster need Ray: pip install "distillery-lab[cluster]".'
 PING, PING_REQUEST = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"  # type = PING of ray_client.proto
 
@@ -49,6 +51,7 @@ class Cluster:
         self.address = address
         self.problem = ""  # why the last attempt to connect failed, as a sentence
         self.notice = ""  # what may make numbers differ, likewise
+        self.before_exit: Callable[[], None] = self.close
         self._executor: RayExecutor | None = None
         self._local: local_cluster.LocalCluster | None = None
         self._lock = threading.Lock()
@@ -98,8 +101,11 @@ class Cluster:
 
     def close(self) -> None:
         """End the workers and the connection, and a cluster of this machine that was started for it."""
-        with self._lock:
+        if self._lock.acquire(timeout=CLOSE_SECONDS):
             self._disconnect()
+            self._lock.release()
+        elif self._local is not None:  # still connecting, which this ends
+            self._local.close()
 
     def _try_to_connect(self) -> None:
         try:
@@ -116,6 +122,8 @@ class Cluster:
         else:
             _knock(place)
         ray = import_ray()
+        # Ray ends its connection when the interpreter exits; what is registered after its import comes before that.
+        atexit.register(self.before_exit)
         _check_authentication(place, self.address)
         with tempfile.TemporaryDirectory() as folder:
             _initialise(ray, place, self.address, _code(Path(folder)))
@@ -144,6 +152,7 @@ def import_ray() -> ModuleType:
     # A cluster that is gone is noticed after these seconds.
     os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "10")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call without a connection would start a cluster of this machine
     if token() and "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
     return importlib.import_module("ray")
@@ -207,7 +216,9 @@ def _status(place: tuple[str, int], secret: str) -> str:
     return "OK"
 
 
-def _initialise(ray: ModuleType, place: tuple[str, int], address: str, environment: Mapping[str, Any]) -> None:
+def _initialise(
+    ray: ModuleType, place: tuple[str, int], address: str, environment: Mapping[str, Any], attempts: int = ATTEMPTS
+) -> None:
     try:
         ray.init(
             f"{SCHEME}{place[0]}:{place[1]}",
@@ -223,6 +234,10 @@ def _initialise(ray: ModuleType, place: tuple[str, int], address: str, environme
             f"{ray.__version__} and Python {local_cluster.PYTHON}: install the same ones. ({_last_line(error)})"
         ) from error
     except (OSError, ValueError) as error:
+        # The server that Ray starts for each client now and then dies while it is forked.
+        if attempts > 1 and NOT_STARTED in str(error):
+            ray.shutdown()
+            return _initialise(ray, place, address, environment, attempts - 1)
         raise ClusterGoneError(f"The cluster at {address} cannot be used: {_last_line(error)}") from error
 
 

@@ -40,7 +40,7 @@ class LocalCluster:
         path = self.folder / "token"
         path.touch(0o600)
         path.write_text(_secret, encoding="utf-8")
-        # The servers that Ray starts per client do not get RAY_AUTH_TOKEN, so the token is a file.
+        # A file, since other users of the machine may read the environment of a process.
         self.environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(path),

@@ -154,7 +154,7 @@ class RayExecutor:
             self._kill(handle)
 
     def _kill(self, handle: RayHandle) -> None:
-        if not self.is_gone:
+        if not self.is_gone and self._ray.is_initialized():
             with contextlib.suppress(Exception):  # it is gone already, or its cluster is
                 self._ray.kill(handle.actor)
 
@@ -178,7 +178,9 @@ class RayExecutor:
         """Raise ClusterGoneError for every sign that the cluster cannot be reached."""
         try:
             yield
-        except ConnectionError as error:
+        except Exception as error:
+            if not isinstance(error, ConnectionError) and self._ray.is_initialized():
+                raise
             self.is_gone = True
             raise ClusterGoneError(f"The cluster at {self.address} can no longer be reached.") from error
 
