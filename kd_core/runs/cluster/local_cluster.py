@@ -1,8 +1,8 @@
 """Ray cluster of this machine, started and ended by this process.
 
-    python -m kd_core.runs.cluster.local_cluster PORT FOLDER ...
+    python -m kd_core.runs.cluster.local_cluster PARENT FOLDER OPTION ...
 
-runs ``ray start`` and ends it when its parent ends, however that happens.
+runs ``ray start`` and, when its parent process ends, however that happens, ends it and removes the folder.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class LocalCluster:
         with (self.folder / f"{name}.log").open("wb") as output:
             return subprocess.Popen(
                 [
-                    sys.executable, "-m", __name__, str(os.getpid()), *arguments, f"--node-ip-address={HOST}",
-                    f"--object-store-memory={STORE_BYTES}", "--disable-usage-stats", "--block",
+                    sys.executable, "-m", __name__, str(os.getpid()), str(self.folder), *arguments,
+                    f"--node-ip-address={HOST}", f"--object-store-memory={STORE_BYTES}", "--disable-usage-stats",
+                    "--block",
                 ],
                 env=child_environment(**self.environment), stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
@@ -116,7 +117,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run ``ray start`` until it ends, this process is ended, or its parent is gone."""
-    parent, *options = arguments
+    parent, folder, *options = arguments
     ray = subprocess.Popen([sys.executable, "-m", "ray.scripts.scripts", "start", *options])
 
     def stop(*_: object) -> None:
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
             stop()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 ray.wait(END_SECONDS)
+            shutil.rmtree(folder, ignore_errors=True)
             os.killpg(os.getpid(), signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             ray.wait(1)
