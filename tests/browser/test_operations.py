@@ -20,7 +20,7 @@ from playwright.sync_api import Page, expect
 
 from kd_core.cli.operations.app import SILENT
 from pages.ui.app import login_throttle
-from pages.ui.app.shell import PAGES
+from pages.ui.app.shell import PAGES, TASK_PAGES
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait
 from tools.testing.websocket_client import Visitor
@@ -140,7 +140,9 @@ def test_below_a_path_every_page_component_and_link_works(start_server: Start, n
     outside: list[str] = []
     page.on("request", lambda request: outside.append(request.url) if "/lab/kd" not in request.url else None)
     page.goto(f"{server.url}/?autoplay=0")
-    for name, title in PAGES[1:]:
+    for name, title in (*PAGES[1:], *TASK_PAGES):
+        if (name, title) in TASK_PAGES:
+            page.get_by_text("Tasks", exact=True).first.click()
         page.get_by_role("link", name=title, exact=True).first.click()
         expect(page).to_have_title(f"{title} · Distillery")
         expect(page).to_have_url(re.compile(rf"^{re.escape(server.url)}/{name}($|\?)"))

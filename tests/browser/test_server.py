@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from pages.ui.app.shell import PAGES
+from pages.ui.app.shell import TITLES
 from tests.browser.test_distill import LONG, start
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait
@@ -61,7 +61,7 @@ def test_autoplay_0_starts_nothing(server: Server, new_page: New) -> None:
     assert server.store().runs() == []
 
 
-@pytest.mark.parametrize("page", [name for name, _ in PAGES])
+@pytest.mark.parametrize("page", TITLES)
 def test_no_fragment_is_nested_in_another_one(server: Server, page: str) -> None:
     """Streamlit may drop the messages of the outer fragment and not those of the inner one, which breaks the page."""
     with Visitor.at(server.port) as visitor:
