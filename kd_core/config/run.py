@@ -260,8 +260,9 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
             errors.append(str(error))
             cls = find_plugin(group, default)
         names |= {name} | {prefix + option for option in options_of(cls)}
-        is_default = find_plugin(group, default) is cls
-        parts[name] = _construct(cls, recommended if is_default else {}, settings, prefix, errors)
+        parts[name] = _construct(
+            cls, recommended if find_plugin(group, default) is cls else {}, settings, prefix, errors
+        )
     for name, group_class, prefix in OPTION_GROUPS:
         names |= {prefix + option for option in options_of(group_class)}
         parts[name] = _construct(group_class, recommended, settings, prefix, errors)
@@ -359,8 +360,7 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
         name: parts[name].with_values(batch_size=type(parts[name])().batch_size, **more)
         for name, more in (("recipe", {}), ("teacher_recipe", new_teacher))
     }
-    # As chosen; with other batches, and without uploaded weights; then also with other labels, another method, or the
-    # defaults.
+    # As chosen; with other batches, and without uploaded weights; then with other labels, another method, or defaults.
     for changes in (
         {},
         new_weights,
