@@ -260,8 +260,7 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
             errors.append(str(error))
             cls = find_plugin(group, default)
         names |= {name} | {prefix + option for option in options_of(cls)}
-        is_default = find_plugin(group, default) is cls
-        parts[name] = _construct(cls, recommended if is_default else {}, settings, prefix, errors)
+        parts[name] = _construct(cls, recommended if plugins(group)[default] is cls else {}, settings, prefix, errors)
     for name, group_class, prefix in OPTION_GROUPS:
         names |= {prefix + option for option in options_of(group_class)}
         parts[name] = _construct(group_class, recommended, settings, prefix, errors)
@@ -350,8 +349,8 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
         name: _construct(find_plugin(f"{name}s", plugin), recommended, {}, "", [])
         for name, plugin in (("method", data.task.default_method), ("scheme", DEFAULTS["scheme"]))
     }
-    method = _construct(find_plugin("methods", recommended.get("method", DEFAULTS["method"])), recommended, {}, "", [])
-    labels = _construct(LabelSubset, recommended, {}, "", [])
+    labels = {"labels": _construct(LabelSubset, recommended, {}, "", [])}
+    method = _construct(find_plugin("methods", recommended["method"]), recommended, {}, "", [])
     new_teacher = {"weights": ""} if data.task.has_class_rows else {"weights": "", "smoothing": 0.0}
     new_weights = {"teacher_recipe": parts["teacher_recipe"].with_values(**new_teacher)}
     default_models = {role: _default_model(role, recommended, data) for role in ("teacher", "student")}
@@ -359,14 +358,13 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
         name: parts[name].with_values(batch_size=type(parts[name])().batch_size, **more)
         for name, more in (("recipe", {}), ("teacher_recipe", new_teacher))
     }
-    # As chosen; with other batches, and without uploaded weights; then also with other labels, another method, or the
-    # defaults.
+    # As chosen; with other batches, and without uploaded weights; then with other labels, another method, or defaults.
     for changes in (
         {},
         new_weights,
         new_sizes,
-        new_sizes | {"labels": labels},
-        new_weights | {"labels": labels},
+        new_sizes | labels,
+        new_weights | labels,
         new_weights | {"method": method},
         new_weights | {"method": default_parts["method"]},
         new_sizes | {"labels": LabelSubset(), **default_parts},

@@ -15,6 +15,7 @@ from kd_core.config.augmentation import Augmentation
 from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Split
 from kd_core.methods import MixedLabels
+from kd_core.tasks import Task
 
 MEMORY_FRACTION = 0.5  # of the device's free memory, which the examples may occupy
 GATHER_BYTES = 8_000_000  # bytes of inputs that are gathered into batches at once
@@ -33,6 +34,10 @@ class Batch:
     labels: Tensor
     mixed: MixedLabels | None = None
     is_made: bool = False  # by a BatchMaker; ``rows`` are those of the stored examples
+
+    def mixed_rows(self, task: Task) -> MixedLabels | None:
+        """Return ``mixed`` with the labels of rows."""
+        return self.mixed and replace(self.mixed, labels=task.row_labels(self.mixed.labels))
 
 
 class Examples:

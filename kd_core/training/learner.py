@@ -27,7 +27,7 @@ from kd_core.config.plan import (
 )
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
-from kd_core.methods import LossInputs, LossPart, Method, MixedLabels, label_part
+from kd_core.methods import LossInputs, LossPart, Method, label_part
 from kd_core.nn.composite import average_logits, average_probabilities, remaining_weights, update_average
 from kd_core.nn.hooks import last_linear, record_features, select_layers
 from kd_core.nn.inference import freeze, predict_with_features, probed
@@ -151,7 +151,7 @@ class NetworkTrainer:
     def _parts(self, batch: Batch, step: int, epoch: int) -> list[LossPart]:
         """Return the parts of the loss of the rows of logits, by the method or the labels alone."""
         if self.method is None or not self.criteria:
-            labels, mixed = self.task.row_labels(batch.labels), mixed_rows(batch, self.task)
+            labels, mixed = self.task.row_labels(batch.labels), batch.mixed_rows(self.task)
             return [label_part(self.logits, labels, mixed=mixed, smoothing=self.recipe.smoothing)]
         seed = derive_seed(self.learner.seed, "method", step)
         parts = [
@@ -198,11 +198,6 @@ class NetworkTrainer:
         """Return the weights that the optimiser changes, those of the network, then those of the adapters."""
         modules = (self.network, *(criterion.adapters for criterion in self.criteria))
         return [p for module in modules for p in module.parameters() if p.requires_grad and p not in self._others]
-
-
-def mixed_rows(batch: Batch, task: Task) -> MixedLabels | None:
-    """Return the labels that are blended in by mixup as those of rows."""
-    return batch.mixed and replace(batch.mixed, labels=task.row_labels(batch.mixed.labels))
 
 
 def live_method(learner: LearnerPlan, method: Method, live: Mapping[str, float]) -> Method:
@@ -268,7 +263,7 @@ class Criterion:
         An example without a label gets the teacher's top class instead, and False in ``is_labelled``.
         """
         outputs = [teacher.outputs(batch) for teacher in self.teachers]
-        labels, mixed = self.task.row_labels(batch.labels), mixed_rows(batch, self.task)
+        labels, mixed = self.task.row_labels(batch.labels), batch.mixed_rows(self.task)
         teacher_logits = self._combined([logits for logits, _ in outputs])
         teacher_features = outputs[0][1]
         has_label = None
@@ -399,8 +394,6 @@ def visible_rows(trainer: NetworkTrainer) -> Tensor:
     if learner.sees == ALL or (learner.sees != LABELLED and not chooses):
         return rows
     is_visible = trainer.task.is_labelled(trainer.labels).reshape(len(trainer.labels), -1).any(1)
-    if learner.sees != LABELLED and not learner.confidence and not learner.is_balanced:
-        return rows
     if learner.sees != LABELLED:
         logits = trainer.criteria[0].frozen_teacher.clean_logits()
         is_visible = is_visible | confident_examples(logits, learner.confidence, learner.is_balanced)
