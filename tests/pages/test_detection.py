@@ -43,7 +43,7 @@ def test_a_finished_run_has_a_sentence_and_a_table_of_its_boxes(open_page: Open,
     run = shared.start(from_flat(TINY))
     assert wait_for_end(shared, run, 200) == COMPLETED
     app = open_page("detection", run=run)
-    assert not app.error
+    assert [each.value for each in app.error] == []
     assert any("AP50 on the test set: Teacher" in element.value for element in app.markdown)
     assert "truth" in app.dataframe[0].value["network"].tolist()
 
@@ -75,3 +75,18 @@ def test_every_box_in_an_image_has_the_sides_of_all_networks_at_its_cell() -> No
         for by_part in scene["sides"].values():
             assert by_part.keys() == networks.keys()
             assert [len(side) for side in by_part["student"]] == [BINS] * 4
+
+
+@pytest.mark.parametrize("page", ["distill", "compare", "inspect", "temperature", "compress"])
+def test_other_pages_show_a_run_of_detectors_or_say_why_they_cannot(
+    open_page: Open, shared: RunManager, page: str
+) -> None:
+    run = shared.start(from_flat(TINY))
+    assert wait_for_end(shared, run, 200) == COMPLETED
+    app = open_page(page, **({} if page == "compare" else {"run": run}))
+    assert not app.exception
+    sentences = [each.value for each in (*app.info, *app.error)]
+    if page in {"inspect", "temperature", "compress"}:
+        assert "Detection has no class per example" in sentences[0]
+    else:
+        assert sentences == []
