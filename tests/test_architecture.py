@@ -21,7 +21,7 @@ PACKAGES = [
     *("training", "store", "analysis", "export", "runs", "api", "cli"),
 ]
 # Folders that grow by a file per choice.
-PLUGINS = {"tasks", "datasets", "models", "methods", "schemes", "presets", "claims"}
+PLUGINS = {"tasks", "datasets", "models", "methods", "schemes", "presets", "claims", "lessons"}
 ENTRIES, LINES = 12, 400
 
 

@@ -113,6 +113,7 @@ class Task(Plugin):
     rows_code: ClassVar[str] = ""
     labels_code: ClassVar[str] = ""
     script: ClassVar[str] = ""  # of kd_core.export.network, with which a stranger uses a network; empty for none
+    output_note: ClassVar[str] = ""  # what an output of a network is, a sentence for who takes one home
     default_method: ClassVar[str] = "soft_targets"  # where neither data set nor user name one
     can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
 

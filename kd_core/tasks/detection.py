@@ -49,6 +49,10 @@ class Detection(Task):
     score_title: ClassVar[str] = "AP50"
     row_score_title: ClassVar[str] = "precision of the cells"
     counts_rows: ClassVar[bool] = False
+    output_note: ClassVar[str] = (
+        "An output has for every cell of the grid the logits of the classes, the background last, and those of 17 "
+        "distances of the left, top, right and bottom side from the centre of the cell."
+    )
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "ap50", "AP50", "%",

@@ -35,7 +35,8 @@ def make_archive(network: StoredNetwork) -> Content:
             notes.append(f"{name} is left out. {reason}")
     task = network.data.task
     if not task.script:
-        notes.append(f"There is no script that answers. None is written yet for {task.title.lower()}.")
+        missing = f"There is no script that answers. None is written yet for {task.title.lower()}."
+        notes.append(f"{missing} {task.output_note}".rstrip())
     elif "model.py" in contents or (not task.can_write and f"{stem}.pt2" in contents):
         contents[task.script] = (files("kd_core.export.network") / task.script).read_bytes()
     by_class: dict[str, float | None] = {}
