@@ -13,6 +13,7 @@ from kd_core.methods import LossInputs, LossPart, WeightedMethod, label_weight_o
 from kd_core.methods.soft_targets import soft_targets
 
 TEMPERATURES = (1, 20)
+MAX_COMPARED = 4096  # rows whose inner products with each other are computed one by one
 
 
 def instances(student_logits: Tensor, teacher_logits: Tensor, temperatures: Sequence[float]) -> Tensor:
@@ -45,13 +46,23 @@ def batch_correlation(student_logits: Tensor, teacher_logits: Tensor, temperatur
 
 
 def _correlation(student_logits: Tensor, teacher_logits: Tensor, temperatures: Sequence[float], dim: int) -> Tensor:
-    """Return the squared distance of the inner products along a dimension over its size, summed."""
+    """Return the squared distance of the inner products along a dimension over its size, summed.
+
+    Of many rows, such as the pixels of images, it is computed by the products along the other dimension, since the norm
+    of P Pᵀ − Q Qᵀ follows from those of Pᵀ P, Pᵀ Q and Qᵀ Q.
+    """
     distances = []
     for temperature in temperatures:
         q, p = (
             (logits / temperature).softmax(1).transpose(0, dim) for logits in (student_logits, teacher_logits.detach())
         )
-        distances.append((p @ p.T - q @ q.T).pow(2).sum() / len(q))
+        if len(q) > MAX_COMPARED:
+            p, q = p.double(), q.double()  # the terms nearly cancel where the networks agree
+            terms = ((1, p, p), (-2, p, q), (1, q, q))
+            squared = sum_tensors([factor * (one.T @ other).pow(2).sum() for factor, one, other in terms])
+            distances.append((squared / len(q)).to(student_logits.dtype))
+        else:
+            distances.append((p @ p.T - q @ q.T).pow(2).sum() / len(q))
     return sum_tensors(distances)
 
 

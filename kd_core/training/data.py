@@ -15,7 +15,7 @@ from kd_core.config.augmentation import Augmentation
 from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Split
 from kd_core.methods import MixedLabels
-from kd_core.tasks import Task
+from kd_core.tasks import EXAMPLE, Task
 
 MEMORY_FRACTION = 0.5  # of the device's free memory, which the examples may occupy
 GATHER_BYTES = 8_000_000  # bytes of inputs that are gathered into batches at once
@@ -38,6 +38,16 @@ class Batch:
     def mixed_rows(self, task: Task) -> MixedLabels | None:
         """Return ``mixed`` with the labels of rows."""
         return self.mixed and replace(self.mixed, labels=task.row_labels(self.mixed.labels))
+
+    def known_labels(self, task: Task) -> tuple[Tensor, Tensor | None]:
+        """Return the labels (N,) of rows, and which of them are known, None for all.
+
+        Pixels of a mask may have none; an example without a label is in no batch of a network without a teacher.
+        """
+        labels = task.row_labels(self.labels)
+        if task.outputs == EXAMPLE or bool((labels >= 0).all()):
+            return labels, None
+        return labels.clamp(min=0), labels >= 0
 
 
 class Examples:

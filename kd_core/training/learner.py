@@ -151,8 +151,8 @@ class NetworkTrainer:
     def _parts(self, batch: Batch, step: int, epoch: int) -> list[LossPart]:
         """Return the parts of the loss of the rows of logits, by the method or the labels alone."""
         if self.method is None or not self.criteria:
-            labels, mixed = self.task.row_labels(batch.labels), batch.mixed_rows(self.task)
-            return [label_part(self.logits, labels, mixed=mixed, smoothing=self.recipe.smoothing)]
+            (labels, has), smoothing = batch.known_labels(self.task), self.recipe.smoothing
+            return [label_part(self.logits, labels, 1.0, has, mixed=batch.mixed_rows(self.task), smoothing=smoothing)]
         seed = derive_seed(self.learner.seed, "method", step)
         parts = [
             self.method.parts(criterion.signals(self.logits, self.features, batch, epoch=epoch, seed=seed))

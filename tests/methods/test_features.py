@@ -1,6 +1,7 @@
 """Losses of features and of relations between examples, against their references."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from kd_core.base.registry import find_plugin, plugins
 from kd_core.methods.attention import attention
 from kd_core.methods.channel_correlation import channel_correlation
+from kd_core.methods.channel_wise import channel_wise
 from kd_core.methods.class_attention import ClassAttention, class_attention, class_maps
 from kd_core.methods.contrastive import MemoryBank, contrastive
 from kd_core.methods.correlation import correlation
@@ -108,6 +110,8 @@ REFERENCES: dict[tuple[str, str], Loss] = {
     ("nst", "repdistiller"): of_maps(selectivity, ("fm_s0", "fm_t0")),
     ("reviewkd_hcl", "mdistiller"): of_maps(review, ("fsp_s0", "fsp_t0"), ("fsp_s1", "fsp_t1")),
     ("ickd", "cifar_CB"): of_maps(channel_correlation, ("student_map", "teacher_map")),
+    ("cwd", "tau1"): of_maps(channel_wise, ("student_map", "teacher_map")),
+    ("cwd", "tau4"): of_maps(partial(channel_wise, temperature=4), ("student_map", "teacher_map")),
     ("cat_kd", "r2_norm"): lambda inputs: class_attention(*cams(inputs)),
     ("cat_kd", "r2_raw"): lambda inputs: class_attention(*cams(inputs), normalised=False),
     ("cat_kd", "r4_norm"): lambda inputs: class_attention(*cams(inputs), resolution=4),

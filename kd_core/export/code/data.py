@@ -98,6 +98,9 @@ def add_examples(view: TrainSubset, data: Data, sources: Sources, *, channels_la
     if labels.omitted != NONE:
         omitted = data.classes.index(labels.omitted)
         lines.append(f"rows = rows[data.train.labels[rows] != {omitted}]  # without the class {labels.omitted}")
+    without_labels = "torch.full_like(rest, -1)"
+    if data.train.labels.dim() > 1:
+        without_labels = "torch.full_like(data.train.labels[rest], -1)"
     if view.with_rest:
         lines.append("shuffled = rows")
     if labels.labelled:
@@ -120,7 +123,7 @@ def add_examples(view: TrainSubset, data: Data, sources: Sources, *, channels_la
         lines += [
             "rest = shuffled[len(rows) :]",
             "rows = torch.cat([rows, rest])",
-            "labels = torch.cat([labels, torch.full_like(rest, -1)])  # -1 for no label",
+            f"labels = torch.cat([labels, {without_labels}])  # -1 for no label",
         ]
     if view.is_blind:
         lines.append("labels = torch.full_like(labels, -1)  # no labels")

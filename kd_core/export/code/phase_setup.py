@@ -178,10 +178,12 @@ class PhaseSetup:
     def _pool(self, learner: LearnerPlan) -> list[str]:
         """Return the lines that choose the examples that a network is trained on."""
         name = variable(learner.role)
-        if learner.sees == ALL:
+        chooses = learner.confidence or learner.is_balanced
+        if learner.sees == ALL or (learner.sees != LABELLED and not chooses):
             return [f"{name}_rows = torch.arange(len(labels))"]
         if learner.sees == LABELLED:
-            return [f"{name}_rows = (labels >= 0).nonzero().flatten()"]
+            has_label = "(labels >= 0)" + (".flatten(1).any(1)" if self.plan.data.train.labels.dim() > 1 else "")
+            return [f"{name}_rows = {has_label}.nonzero().flatten()"]
         teacher = self._earlier(learner.teachers[0])
         lines = [
             f"probability, top_class = predict({teacher}, inputs).softmax(1).max(1)",

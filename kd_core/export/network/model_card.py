@@ -19,6 +19,7 @@ from kd_core.export.network.stored import StoredNetwork
 from kd_core.files.teachers.provenance import provenance
 from kd_core.schemes import teacher_phase
 from kd_core.tasks import NUMBERS
+from kd_core.tasks.segmentation import PIXEL
 
 MOST_CLASSES = 40  # with a row each; of more classes those with the lowest recall have one
 CONTENT = {
@@ -62,6 +63,7 @@ def _front_matter(network: StoredNetwork, title: str) -> str:
     config, data = network.config, network.data
     kind = "classification" if data.task.has_class_rows else "regression"
     of_numbers = "image-classification" if data.has_images else f"tabular-{kind}"
+    of_numbers = "image-segmentation" if data.task.outputs == PIXEL else of_numbers
     of_characters = "text-classification" if data.task.has_class_per_example else "text-generation"
     task = of_numbers if data.task.inputs == NUMBERS else of_characters
     metrics = [
