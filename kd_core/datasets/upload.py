@@ -14,8 +14,10 @@ from kd_core.base.options import text
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback, Split, standardise
 from kd_core.datasets._splits import range_to_pixels
+from kd_core.datasets.scenes import Scenes
 from kd_core.files import uploads
 from kd_core.files.uploads.decode import moments
+from kd_core.files.uploads.folders.masks import NO_LABEL
 from kd_core.files.uploads.splits import draw, first_occurrences
 from kd_core.files.uploads.table_dataset import MISSING_WORD, scales
 from kd_core.tasks import Task
@@ -24,8 +26,10 @@ from kd_core.tasks.classification import Classification
 from kd_core.tasks.detection import BACKGROUND, Detection
 from kd_core.tasks.multi_label import MultiLabel
 from kd_core.tasks.regression import Regression
+from kd_core.tasks.segmentation import Segmentation
 from kd_core.tasks.text_classification import TextClassification
 
+MASKS = {name: text for name, text in Scenes.recommended.items() if name != "labelled"}
 IMAGES = {
     "teacher": "cnn", "teacher_depth": "3", "student": "cnn", "student_width": "8", "student_depth": "3",
     "batch_size": "32",
@@ -54,8 +58,8 @@ NUMBERS = {
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
     summary: ClassVar[str] = (
-        "Images in class folders or with boxes, or a table of numbers, words, pixels or texts, stored on this machine "
-        "alone."
+        "Images in class folders, with boxes or with masks, or a table of numbers, words, pixels or texts, stored on "
+        "this machine alone."
     )
     family: ClassVar[str] = "your own"
     source: ClassVar[str] = "a file that you uploaded"
@@ -70,7 +74,9 @@ class Uploaded(Dataset):
         upload = uploads.find(self.id)
         if upload is not None and upload.kind == "multi-label":
             return MultiLabel(classes=len(upload.classes))
-        tasks: Mapping[str, Task] = {"text": TextClassification(), "boxes": Detection(), "regression": Regression()}
+        tasks: Mapping[str, Task] = {
+            "text": TextClassification(), "boxes": Detection(), "masks": Segmentation(), "regression": Regression(),
+        }  # fmt: skip
         return tasks.get(upload.kind if upload is not None else "", Classification())
 
     def recommended_settings(self) -> Mapping[str, str]:
@@ -79,6 +85,8 @@ class Uploaded(Dataset):
             return self.recommended
         if upload.kind == "boxes":
             return BOXES
+        if upload.kind == "masks":
+            return MASKS
         if upload.kind == "regression":
             return NUMBERS
         is_large = upload.kind == "images" and min(upload.shape[1:]) >= 16
@@ -105,10 +113,11 @@ class Uploaded(Dataset):
         except ValueError as error:  # removed meanwhile
             raise NotAvailableError(_MISSING) from error
         parts = _parts(inputs, labels, splits)
-        if upload.kind == "images":
+        if upload.kind in ("images", "masks"):
+            labels = torch.where(labels == NO_LABEL, -1, labels.long()) if upload.kind == "masks" else labels
             means, stds = moments(inputs[parts[0]])
             train, validation, test = (Split(standardise(inputs[rows], means, stds), labels[rows]) for rows in parts)
-            return Data(train, validation, test, upload.classes, means, stds)
+            return Data(train, validation, test, upload.classes, means, stds, task=self.task)
         if upload.kind == "text":
             train, validation, test = (Split(inputs[rows].float(), labels[rows]) for rows in parts)
             return Data(train, validation, test, upload.classes, task=self.task)

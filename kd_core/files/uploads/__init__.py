@@ -42,7 +42,7 @@ from kd_core.files.uploads import (
     zip_images,
 )
 from kd_core.files.uploads.class_names import ClassNames, join_reasons, small_classes
-from kd_core.files.uploads.folders import boxes
+from kd_core.files.uploads.folders import boxes, masks
 from kd_core.files.uploads.folders.annotations import find as find_annotations
 from kd_core.files.uploads.understanding import (
     COLOURS,
@@ -137,7 +137,7 @@ def keep(understanding: Understanding) -> Upload:
         "counts": json.dumps(counts),
         "shape": json.dumps(list(inputs.shape[1:])),
     }
-    if understanding.kind not in ("images", "boxes", RUNNING):
+    if understanding.kind not in ("images", "boxes", "masks", RUNNING):
         metadata["columns"] = json.dumps([asdict(column) for column in understanding.columns])
     try:
         key = _store.put(understanding.tensors, metadata, understanding.name)
@@ -210,12 +210,13 @@ def _read(name: str, file: BinaryIO, choices: Choices) -> Examples | Understandi
 
 
 def _read_folders(name: str, source: images.Source, choices: Choices) -> Examples | Understanding:
-    """Return the images or the texts of class folders, or images with boxes."""
+    """Return the images or the texts of class folders, or images with boxes or masks."""
     if annotations := find_annotations(source.files, source.read):
         return boxes.understand(name, source.read, annotations, choices)
-    if images.holds_texts(source):
-        return images.read_texts(source)
-    return images.read(source, choices.pixels, choices.colour)
+    if masks.has_masks(source.files):
+        return masks.understand(name, source, choices)
+    has_texts = images.holds_texts(source)
+    return images.read_texts(source) if has_texts else images.read(source, choices.pixels, choices.colour)
 
 
 Draw = Callable[[Tensor, Tensor, Sequence[int], Tensor | None], Tensor]

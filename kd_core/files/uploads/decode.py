@@ -104,6 +104,50 @@ def resize(image: Image.Image, pixels: int) -> Image.Image:
     return image.resize((pixels, pixels), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
 
 
+def decode_mask(blob: bytes, path: str) -> NDArray[np.int64]:
+    """Decode a mask at its own size.
+
+    Returns:
+        Class numbers (H, W) of a palette or a grey image, or colours (H, W, 3).
+
+    Raises:
+        RefusedError: The file is no image that keeps numbers; the message begins with ``path``.
+    """
+    name = quoted(path)
+    try:
+        image = Image.open(io.BytesIO(blob), formats=FORMATS)
+        if image.format == "JPEG":
+            raise RefusedError(f"{name} is a JPEG, whose compression changes class numbers: save the mask as PNG.")
+        if image.width * image.height > MAX_IMAGE_PIXELS:
+            raise RefusedError(_too_large(name))
+        if image.mode in ("P", "L", "1") or image.mode.startswith("I"):
+            return np.asarray(image).astype(np.int64)
+        values = np.asarray(image.convert("RGB")).astype(np.int64)
+        return values[..., 0] if is_grey(values.astype(np.uint8)) else values
+    except RefusedError:
+        raise
+    except Exception as error:  # Pillow's readers raise all kinds of exceptions
+        raise RefusedError(f"{name} is not an image that can be read: save the mask as PNG.") from error
+
+
+def size_of(blob: bytes, path: str) -> tuple[int, int]:
+    """Return height and width of an image file as it is stored. Raises RefusedError if it is none."""
+    try:
+        image = Image.open(io.BytesIO(blob), formats=FORMATS)
+    except Exception as error:
+        raise RefusedError(f"{quoted(path)} is not an image that can be read: take it out.") from error
+    return image.height, image.width
+
+
+def resize_mask(mask: NDArray[np.int64], pixels: int) -> NDArray[np.int64]:
+    """Return the middle square of a mask (H, W), cut out and scaled as :func:`resize` does, by the nearest pixel."""
+    height, width = mask.shape
+    side = min(width, height)
+    places = ((np.arange(pixels) + 0.5) * side / pixels).astype(int)
+    square: NDArray[np.int64] = mask[(height - side) // 2 + places][:, (width - side) // 2 + places]
+    return square
+
+
 def is_grey(image: Pixels) -> bool:
     """Return whether an image (S, S) or (S, S, 3) has no colour."""
     return image.ndim == 2 or bool((image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all())

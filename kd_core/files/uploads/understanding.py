@@ -21,6 +21,7 @@ SPLITS = ("train", "validation", "test")
 
 CONTENT = {
     "images": "images with one class each",
+    "masks": "images with a mask each",
     "points": "points of two numbers with one class each",
     "table": "rows of numbers and words with one class each",
     "multi-label": "rows of numbers and words with any number of labels each",
@@ -49,6 +50,7 @@ def task_of(kind: str) -> str | None:
 
 
 register_task("classification", "images", "points", "table")
+register_task("segmentation", "masks")
 register_task("text_classification", "text")
 register_task("multi_label", "multi-label")
 register_task("regression", "regression")

@@ -22,9 +22,9 @@ OPEN = "import dialog"  # key of the session
 MAX_UNDERSTOOD = 2  # files whose examples stay in memory while their choices are changed
 FORMATS = (
     "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test, or "
-    "with images and their boxes (COCO, YOLO, Pascal VOC); or a table with a label column (CSV, TSV, Excel, Parquet, "
-    "Feather, JSON, NumPy) of numbers and words, of pixels, or of texts; or a text for a language model. Nothing is "
-    "stored before you press Keep."
+    "with images and their boxes (COCO, YOLO, Pascal VOC), or with folders images and masks, whose files have the same "
+    "names; or a table with a label column (CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, of "
+    "pixels, or of texts; or a text for a language model. Nothing is stored before you press Keep."
 )
 TAKEN_AS = {
     "auto": "What it looks like", "classification": "Examples with one class each",
@@ -89,7 +89,7 @@ def show() -> None:
         names = st.session_state[_key(file, "names")] = dict(previous.choices.names)
         st.error(escape_markdown(problem))
     st.markdown(f"**{escape_markdown(understood.headline)}**")
-    if understood.columns or understood.kind in ("images", "boxes"):
+    if understood.columns or understood.kind in ("images", "boxes", "masks"):
         _columns(file, understood)
     if understood.obstacle and not understood.left_out:
         st.warning(escape_markdown(understood.obstacle[:1].upper() + understood.obstacle[1:]))
