@@ -32,7 +32,11 @@ PAGES = (
     ("inspect", "Inspect"), ("compare", "Compare"), ("compress", "Compress"), ("experiments", "Experiments"),
     ("glossary", "Glossary"),
 )  # fmt: skip
-TASK_PAGES = (("language", "Language"), ("detection", "Detection"))  # in a menu of their own
+TASK_PAGES = (
+    ("language", "Language"),
+    ("segmentation", "Segmentation"),
+    ("detection", "Detection"),
+)  # in a menu of their own
 TITLES = dict((*PAGES, *TASK_PAGES))
 # Streamlit's top margin has no setting, and on a projector it pushes the result off the screen. Lines of text longer
 # than this width are hard to read. The buttons of the frame stand in the header, beside the menu.

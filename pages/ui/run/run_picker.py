@@ -15,6 +15,7 @@ from kd_core.datasets import load
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from kd_core.tasks.detection import CELL
+from kd_core.tasks.segmentation import PIXEL
 from pages.ui.app.actions import action_button, actions, start_automatically
 from pages.ui.app.errors import catch_errors
 from pages.ui.app.url_state import UrlState
@@ -81,7 +82,12 @@ def rows_refusal(row: Run) -> str:
 
 
 def link_to_texts(row: Run) -> None:
-    """Draw a link to what the networks of a run write or find, if they do."""
+    """Draw a link to what the networks of a run write, find or make of pixels, if they do."""
+    if row.config.dataset.task.outputs == PIXEL:
+        st.page_link(
+            "pages/segmentation.py", label="See what its networks make of every pixel", icon=":material/grid_on:",
+            query_params={"run": row.id},
+        )  # fmt: skip
     if row.config.dataset.task.outputs == CELL:
         st.page_link(
             "pages/detection.py", label="See what its networks find", icon=":material/select_all:",

@@ -1,0 +1,1 @@
+"""Segmentation page, with images, masks and the maps that the networks of a run predict."""

@@ -1,0 +1,88 @@
+"""Tests of the Segmentation page, and of other pages for a run of images with masks, without a browser."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kd_core.analysis.examples import pixels
+from kd_core.analysis.replay import open_replay
+from kd_core.config.run import from_flat
+from kd_core.runs.manager import RunManager
+from kd_core.store.records import COMPLETED
+from tools.testing.waiting import wait_for_end
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., AppTest]
+TINY = {
+    "dataset": "scenes", "dataset_count": "24", "teacher_width": "4", "teacher_epochs": "1", "student_width": "2",
+    "epochs": "2", "labelled": "8", "batch_size": "4",
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(shared: RunManager) -> str:
+    run = shared.start(from_flat(TINY))
+    assert wait_for_end(shared, run, 120) == COMPLETED
+    return run
+
+
+def texts_of(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.error, *app.caption])
+
+
+def test_without_a_run_one_button_trains_on_scenes(open_page: Open, shared: RunManager) -> None:
+    app = open_page("segmentation")
+    app.button(key="first run").click().run()
+    row = shared.store.runs(1)[0]
+    assert row.config == from_flat({"dataset": "scenes"})
+    assert app.query_params["run"] == row.id
+    shared.stop(row.id)
+
+
+def test_a_finished_run_has_its_scores_and_the_maps_of_an_image(open_page: Open, run: str) -> None:
+    app = open_page("segmentation", run=run, image="3")
+    assert not app.error
+    assert not app.exception
+    assert "Mean IoU on the test set: Teacher" in texts_of(app)
+    assert "Image 4 of 40 of the test set" in texts_of(app)
+    assert len(app.dataframe[0].value) == 40
+
+
+def test_the_maps_are_the_outputs_of_the_stored_networks(shared: RunManager, run: str) -> None:
+    row = shared.store.run(run)
+    assert row is not None
+    replay = open_replay(shared.store, row)
+    snapshot = replay.snapshot_at(-1)
+    maps = pixels.pixel_maps(replay, snapshot, 5, ["student"])
+    logits = np.frombuffer(base64.b64decode(maps["logits"]["student"]), np.float32).reshape(32, 32, 6)
+    network = replay.networks(snapshot)["student"]
+    expected = network(replay.data.test.inputs[5:6])[0].detach().numpy()
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    mask = np.frombuffer(base64.b64decode(maps["mask"]), np.uint8).reshape(32, 32)
+    assert (mask == replay.data.test.labels[5].numpy()).all()
+
+
+def test_a_run_of_classes_is_refused_in_a_sentence(open_page: Open, shared: RunManager) -> None:
+    other = shared.start(from_flat({"dataset": "moons", "epochs": "1"}))
+    wait_for_end(shared, other, 60)
+    assert "give no class to pixels" in open_page("segmentation", run=other).info[0].value
+
+
+@pytest.mark.parametrize("page", ["inspect", "temperature", "compress"])
+def test_a_page_about_one_class_per_example_refuses_in_a_sentence(open_page: Open, run: str, page: str) -> None:
+    app = open_page(page, run=run)
+    assert "Segmentation has no class per example" in texts_of(app)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(("page", "name"), [("distill", "run"), ("compare", "runs"), ("sweep", "")])
+def test_the_other_pages_show_the_run(open_page: Open, run: str, page: str, name: str) -> None:
+    app = open_page(page, **({name: run} if name else {"dataset": "scenes"}))
+    assert not app.exception
+    assert not [one.value for one in app.error]
