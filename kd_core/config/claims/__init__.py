@@ -25,7 +25,7 @@ DEFAULT_SEEDS = 10
 # In the order of every list.
 TOPICS = (
     "Labels and data", "Temperature and weights", "Teachers", "Without a teacher", "Self-distillation",
-    "Several teachers", "Features and relations", "Language",
+    "Several teachers", "Features and relations", "Language", "Images with masks",
 )  # fmt: skip
 OUTCOMES: Mapping[Outcome, str] = {"holds": "holds", "fails": "does not hold", "open": "open"}
 
