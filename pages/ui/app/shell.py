@@ -33,10 +33,8 @@ PAGES = (
     ("glossary", "Glossary"),
 )  # fmt: skip
 TASK_PAGES = (
-    ("language", "Language"),
-    ("segmentation", "Segmentation"),
-    ("detection", "Detection"),
-)  # in a menu of their own
+    ("language", "Language"), ("segmentation", "Segmentation"), ("detection", "Detection"),
+)  # in a menu of their own  # fmt: skip
 TITLES = dict((*PAGES, *TASK_PAGES))
 # Streamlit's top margin has no setting, and on a projector it pushes the result off the screen. Lines of text longer
 # than this width are hard to read. The buttons of the frame stand in the header, beside the menu.

@@ -45,7 +45,7 @@ def show(row: Run, options: DetectionOptions) -> None:
     replay.refresh()
     snapshot = replay.snapshots[-1] if replay.snapshots else None
     if snapshot is None:
-        st.info("The first boxes appear after the first epoch.")
+        st.info("The boxes appear with the first epoch of the student, which begins when the teacher is trained.")
         return
     networks = replay.networks(snapshot)
     parts = {part: role for part, role in _parts(row, list(networks)).items() if role in networks}
