@@ -30,7 +30,7 @@ const decode = (text) => Uint8Array.from(atob(text), (letter) => letter.charCode
 
 class Figure {
   constructor() {
-    this.canvas = html("canvas", { role: "img" });
+    this.canvas = html("canvas");
     this.caption = html("figcaption");
     this.node = html("figure", {}, this.canvas, this.caption);
   }
@@ -43,7 +43,7 @@ class Figure {
    */
   draw(size, colour, label, caption) {
     paint(this.canvas, size, colour);
-    setAttributes(this.canvas, { "aria-label": label });
+    setAttributes(this.canvas, { role: "img", "aria-label": label });
     setText(this.caption, caption);
   }
 }
