@@ -59,11 +59,13 @@ def glance(page: Page) -> None:
     assert [line for line in lines if "stFileUploaderDropzone" not in line] == []
 
 
-@pytest.mark.parametrize("name", ["start", "temperature", "sweep", "inspect", "compress", "experiments", "glossary"])
+@pytest.mark.parametrize(
+    "name", ["start", "temperature", "sweep", "inspect", "compress", "experiments", "glossary", "tasks"]
+)
 def test_axe_finds_nothing(stored: tuple[Server, str, str], new_page: New, name: str) -> None:
     server, run, sweep = stored
     link = {"sweep": f"sweep?sweep={sweep}", "start": ""}.get(name, f"{name}?run={run}")
-    if name in ("experiments", "glossary"):
+    if name in ("experiments", "glossary", "tasks"):
         link = name
     page = new_page(height=720)
     page.goto(f"{server.url}/{link}")

@@ -141,10 +141,11 @@ def test_below_a_path_every_page_component_and_link_works(start_server: Start, n
     page.on("request", lambda request: outside.append(request.url) if "/lab/kd" not in request.url else None)
     page.goto(f"{server.url}/?autoplay=0")
     for name, title in (*PAGES[1:], *TASK_PAGES):
-        is_task = (name, title) in TASK_PAGES
-        if is_task:
-            page.get_by_text("Tasks", exact=True).first.click()
-        page.get_by_role("menuitem" if is_task else "link", name=title, exact=True).first.click()
+        if (name, title) in TASK_PAGES:
+            page.get_by_role("link", name="Tasks", exact=True).first.click()
+            page.get_by_role("link", name=f"Open {title}").click()
+        else:
+            page.get_by_role("link", name=title, exact=True).first.click()
         expect(page).to_have_title(f"{title} · Distillery")
         expect(page).to_have_url(re.compile(rf"^{re.escape(server.url)}/{name}($|\?)"))
     page.goto(f"{server.url}/distill?autoplay=0")

@@ -29,12 +29,10 @@ ROOT = Path(__file__).parents[3]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
     ("start", "Start"), ("learn", "Learn"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
-    ("inspect", "Inspect"), ("compare", "Compare"), ("compress", "Compress"), ("experiments", "Experiments"),
-    ("glossary", "Glossary"),
+    ("inspect", "Inspect"), ("compare", "Compare"), ("compress", "Compress"), ("tasks", "Tasks"),
+    ("experiments", "Experiments"), ("glossary", "Glossary"),
 )  # fmt: skip
-TASK_PAGES = (
-    ("language", "Language"), ("segmentation", "Segmentation"), ("detection", "Detection"),
-)  # in a menu of their own  # fmt: skip
+TASK_PAGES = (("language", "Language"), ("segmentation", "Segmentation"), ("detection", "Detection"))  # behind Tasks
 TITLES = dict((*PAGES, *TASK_PAGES))
 # Streamlit's top margin has no setting, and on a projector it pushes the result off the screen. Lines of text longer
 # than this width are hard to read. The buttons of the frame stand in the header, beside the menu.
@@ -71,10 +69,7 @@ _has_engine = threading.Event()
 def navigation() -> Page:
     """Register all pages in the menu and return the requested one."""
     prepare_server()
-    sections = {"": PAGES, "Tasks": TASK_PAGES}
-    return st.navigation(
-        {title: [page(name) for name, _ in pages] for title, pages in sections.items()}, position="top"
-    )
+    return st.navigation([page(name) for name in TITLES], position="top")
 
 
 def page(name: str) -> Page:
@@ -82,7 +77,10 @@ def page(name: str) -> Page:
 
     ``st.page_link`` takes far less time for it than for a file name, which Streamlit looks up on disk.
     """
-    return st.Page(ROOT / "pages" / f"{name}.py", title=TITLES[name], url_path=name, default=name == PAGES[0][0])
+    return st.Page(
+        ROOT / "pages" / f"{name}.py", title=TITLES[name], url_path=name, default=name == PAGES[0][0],
+        visibility="hidden" if name in dict(TASK_PAGES) else "visible",
+    )  # fmt: skip
 
 
 def run_page(chosen: Page) -> None:
