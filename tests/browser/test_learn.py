@@ -30,7 +30,7 @@ def test_lesson_2_is_played_by_keyboard_and_explained_in_the_learners_numbers(
     assert wait_for_parameter(page, "marks") == "t4:85"
     expect(page.get_by_text("What did you see?")).to_be_visible()
     caption = page.locator(".dst-prediction-chart p")
-    expect(caption).to_contain_text(re.compile(r"T = 4: [\d.]+\s%.*(you were)"))
+    expect(caption).to_contain_text(re.compile(r"T\s=\s4: [\d.]+\s%.*(you were)"))
     page.get_by_text("A higher T teaches more.").click()
     page.get_by_role("button", name="That is what I saw").click()
     expect(page.get_by_text("Change one thing.")).to_be_visible()
