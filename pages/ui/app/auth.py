@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 PRESENTER, VIEWER = "presenter", "viewer"
 PASSWORD, PRESENTERS = "DISTILLERY_PRESENTER_PASSWORD", "DISTILLERY_PRESENTERS"
 VIEWER_MESSAGE = "View only. Only a presenter can start, change or delete something: log in at the top of the page."
+REFUSAL_SECONDS = 3.0  # between two attempts to take over a data folder that another app manages
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 # What proxies, tunnels and load balancers add to a request, and browsers do not.
 PROXY_HEADERS = re.compile(
@@ -138,8 +139,8 @@ def login_bar() -> None:
         (_presenter_sessions.add if is_presenter else _presenter_sessions.discard)(session())
     if is_presenter and not has_remote_presenters():
         return
-    if refusal := folder_refusal():
-        st.info(escape_markdown(refusal), icon=":material/visibility:")
+    if folder_refusal():
+        st.fragment(_refusal, run_every=REFUSAL_SECONDS)()
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="room"):
         if is_presenter:
@@ -153,6 +154,14 @@ def login_bar() -> None:
             _login_form()
         elif has_logins() and _is_logged_in():
             st.caption("Your e-mail address is not registered as a presenter’s.", width="content")
+
+
+def _refusal() -> None:
+    """Draw why nothing can be started, until the data folder is free; then this app takes it over."""
+    sys.modules["kd_core.runs.manager"].get_manager()
+    if not (refusal := folder_refusal()):
+        st.rerun()
+    st.info(escape_markdown(refusal), icon=":material/visibility:")
 
 
 def _login_form() -> None:
