@@ -16,13 +16,15 @@ st.markdown(
 from kd_core.runs import manager
 from pages.ui.app import startup_notices
 from pages.ui.app.errors import catch_errors
-from pages.ui.networks.language import coverage, run_picker, texts
+from pages.ui.networks.language import coverage, texts
+from pages.ui.networks.language.runs import RUNS
 from pages.ui.networks.language.settings import url
 from pages.ui.run import live_view
 from pages.ui.run.frames import run_frames
+from pages.ui.run.run_picker import current_run
 
 url.restore()
-selected = run_picker.selected_run()
+selected = RUNS.selected()
 if selected is None:
     st.stop()
 startup_notices.follow_notice(selected.id)
@@ -31,13 +33,7 @@ is_active = selected.state in manager.ACTIVE
 
 def draw_texts(run: str) -> None:
     """Draw everything that depends on the run. Repeated every second while the run trains."""
-    url.restore()
-    row = manager.get_manager().store.run(run)
-    if st.query_params.get("run", run) != run:  # another run was chosen
-        st.rerun()
-    if row is None or (row.state in manager.ACTIVE) != is_active:
-        st.rerun()
-    assert row is not None
+    row = current_run(run, url, was_active=is_active)
     options = url.reset_unfit(*url.read(), {})
     frames = run_frames(run)
     if (status := manager.get_manager().status(run)) is not None and status.is_active:
@@ -51,8 +47,4 @@ def draw_texts(run: str) -> None:
 
 st.fragment(catch_errors(draw_texts), run_every=1.0 if is_active else None, key=f"texts {selected.id}")(selected.id)
 coverage.show(selected)
-run_picker.run_picker(selected)
-st.page_link(
-    "pages/distill.py", label="Open this run in Distill, with its curves and settings", icon=":material/science:",
-    query_params={"run": selected.id},
-)  # fmt: skip
+RUNS.end(selected)

@@ -39,15 +39,8 @@ is_active = selected.state in manager.ACTIVE
 
 def draw_figures(run: str) -> None:
     """Draw everything that depends on the run. Repeated every second while the run trains."""
-    url.restore()
-    store = manager.get_manager().store
-    row = store.run(run)
-    if st.query_params.get("run", run) != run:  # another run was chosen
-        st.rerun()
-    if row is None or (row.state in manager.ACTIVE) != is_active:
-        st.rerun()
-    assert row is not None
-    replay = open_replay(store, row)
+    row = run_picker.current_run(run, url, was_active=is_active)
+    replay = open_replay(manager.get_manager().store, row)
     method = replay.config.method.values()
     defaults = {"alpha": method["alpha"]} if "alpha" in method and "label_weight" not in method else {}
     options = current_options(replay.data.classes, len(replay.rows(replay.visible_split)), defaults)

@@ -29,7 +29,7 @@ import posixpath
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -81,6 +81,20 @@ def component(name: str) -> Callable[..., Any]:
         return renderer(data=[data], **options)
 
     return mount
+
+
+def on_change(key: str, handlers: Mapping[str, Callable[[Any], None]]) -> dict[str, Callable[[], None]]:
+    """Return the callbacks of a component mounted with this key, which pass the value of each state to its handler."""
+
+    def callback(state: str) -> Callable[[], None]:
+        def call() -> None:
+            value = getattr(st.session_state.get(key), state, None)
+            if value is not None:
+                handlers[state](value)
+
+        return call
+
+    return {f"on_{state}_change": callback(state) for state in handlers}
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -105,15 +106,31 @@ def run_picker(row: Run | None) -> None:
     rows = _newest_runs()
     if row and row.id not in {other.id for other in rows}:
         rows.append(row)
-    if not rows:
+    select_run(row, _names(rows))
+
+
+def select_run(row: Run | None, names: Mapping[str, str]) -> None:
+    """Draw a select box of runs by id, if there are any; the choice goes into the link."""
+    if not names:
         return
-    names = _names(rows)
-    current: str | None = row.id if row else None
+    current = row.id if row else None
     st.selectbox(
         "Run", list(names), list(names).index(current) if current else None, key=keys.key("specimen", current),
-        format_func=lambda run: names[str(run)], on_change=_choose,
-        placeholder="Choose a run",
+        format_func=lambda run: names[str(run)], on_change=_choose, placeholder="Choose a run",
     )  # fmt: skip
+
+
+def current_run(run: str, url: UrlState[Any], *, was_active: bool) -> Run:
+    """Return a run as it is now, in a fragment of its page that is repeated while it trains.
+
+    The whole page is drawn again where another run was chosen, or its training has begun or ended.
+    """
+    url.restore()
+    row = manager.get_manager().store.run(run)
+    if st.query_params.get("run", run) != run or row is None or (row.state in manager.ACTIVE) != was_active:
+        st.rerun()
+    assert row is not None
+    return row
 
 
 def _names(rows: list[Run]) -> dict[str, str]:

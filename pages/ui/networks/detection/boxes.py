@@ -10,29 +10,26 @@ import streamlit as st
 from kd_core.analysis.examples.boxes import scenes
 from kd_core.analysis.replay import open_replay
 from kd_core.base.marks import percent
-from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import TEMPERATURE_RANGE
 from kd_core.runs import manager
 from kd_core.store.records import COMPLETED
 from kd_core.store.store import Run
 from kd_core.tasks._boxes import BIN
 from pages.ui.app.cache import cached
-from pages.ui.components import component
+from pages.ui.components import component, on_change
 from pages.ui.networks.detection.settings import DetectionOptions, url
 from pages.ui.widgets import tables
 from pages.ui.widgets.text import roles
 
 IMAGES = 8  # in the gallery
-ORDER = (TEACHER, STUDENT, BASELINE)
 
 
 def one_line(row: Run) -> None:
     """Draw in one sentence how much of the test set the networks of a finished run find."""
     if row.state != COMPLETED or row.test is None:
         return
-    parts, names = _parts(row, list(row.test)), roles.titles(row.config)
-    tested = [part for part in ORDER if part in parts and "ap50" in row.test[parts[part]]]
-    clauses = [f"{names[parts[part]]} {percent(row.test[parts[part]]['ap50'])}" for part in tested]
+    names, networks = roles.titles(row.config), roles.drawn_networks(row.config, list(row.test)).values()
+    clauses = [f"{names[role]} {percent(row.test[role]['ap50'])}" for role in networks if "ap50" in row.test[role]]
     st.markdown(
         f"**AP50 on the test set: {', '.join(clauses)}.** It is near 100 % where every object has one box of its class "
         "that overlaps it by half, and those boxes have the highest scores."
@@ -48,7 +45,7 @@ def show(row: Run, options: DetectionOptions) -> None:
         st.info("The boxes appear with the first epoch of the student, which begins when the teacher is trained.")
         return
     networks = replay.networks(snapshot)
-    parts = {part: role for part, role in _parts(row, list(networks)).items() if role in networks}
+    parts = roles.drawn_networks(row.config, list(networks))
     split = replay.splits[replay.visible_split]
     images = cached(
         f"boxes {row.id} {replay.rewinds} {snapshot.number} {replay.visible_split}",
@@ -71,7 +68,7 @@ def show(row: Run, options: DetectionOptions) -> None:
             "threshold": {"name": "threshold", "value": options.threshold, "low": 0.05, "high": 0.99, "step": 0.01},
             "image": options.image, "cell": options.cell,
         },
-        **{f"on_{name}_change": _callback(key, name, handler) for name, handler in handlers.items()},
+        **on_change(key, handlers),
     )  # fmt: skip
     numbers = [
         {"image": image["number"], "network": names.get(part, "truth"), "class": replay.data.classes[box["class"]],
@@ -82,20 +79,3 @@ def show(row: Run, options: DetectionOptions) -> None:
         numbers, "boxes", title="All boxes",
         alt="Every box in these images; sides are fractions of the image from its left and top edge.",
     )  # fmt: skip
-
-
-def _parts(row: Run, available: list[str]) -> dict[str, str]:
-    """Return the role of the run by the part that it is drawn as."""
-    taught = roles.taught_learners(row.config)
-    if not taught:
-        return {part: part for part in ORDER if part in available}
-    return roles.role_map(row.config, taught[0].role, available)
-
-
-def _callback(key: str, state: str, handler: Callable[[Any], None]) -> Callable[[], None]:
-    def callback() -> None:
-        value = getattr(st.session_state.get(key), state, None)
-        if value is not None:
-            handler(value)
-
-    return callback

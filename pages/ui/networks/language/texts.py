@@ -16,7 +16,7 @@ from kd_core.runs import manager
 from kd_core.store.store import Run
 from kd_core.tasks._text import VISIBLE
 from pages.ui.app.cache import cached
-from pages.ui.components import component, feed
+from pages.ui.components import component, feed, on_change
 from pages.ui.networks.language.settings import LanguageOptions, declared, url, write_place
 from pages.ui.run import live_view
 from pages.ui.run.frames import RunFrames
@@ -205,20 +205,9 @@ def _mount(
     handlers: Mapping[str, Callable[[Any], None]],
     **payload: Any,
 ) -> None:
-    callbacks = {f"on_{state}_change": _callback(key, state, handler) for state, handler in handlers.items()}
-    feed.mount(name, run, frames, key=key, **payload, **callbacks)
+    feed.mount(name, run, frames, key=key, **payload, **on_change(key, handlers))
 
 
 def _mount_once(name: str, key: str, handlers: Mapping[str, Callable[[Any], None]], **payload: Any) -> None:
-    callbacks = {f"on_{state}_change": _callback(key, state, handler) for state, handler in handlers.items()}
     mounted: Any = component(name)
-    mounted(key=key, data=payload, **callbacks)
-
-
-def _callback(key: str, state: str, handler: Callable[[Any], None]) -> Callable[[], None]:
-    def callback() -> None:
-        value = getattr(st.session_state.get(key), state, None)
-        if value is not None:
-            handler(value)
-
-    return callback
+    mounted(key=key, data=payload, **on_change(key, handlers))

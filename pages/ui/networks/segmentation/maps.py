@@ -10,24 +10,23 @@ import streamlit as st
 from kd_core.analysis.examples import pixels
 from kd_core.analysis.replay import TEST, open_replay
 from kd_core.base.marks import percent
-from kd_core.config.plan import BASELINE, STUDENT, TEACHER
+from kd_core.config.plan import BASELINE, STUDENT
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app.cache import cached
-from pages.ui.components import component
+from pages.ui.components import component, on_change
 from pages.ui.networks.segmentation.settings import TEMPERATURES, url
 from pages.ui.run import live_view
 from pages.ui.run.run_picker import epoch_picker
 from pages.ui.widgets import tables
 from pages.ui.widgets.text import roles
 
-ORDER = (TEACHER, STUDENT, BASELINE)
 WAITING = "No weights of this run are stored yet. The first maps appear when the teacher is trained."
 
 
 def result(row: Run) -> None:
     """Draw in one sentence how the networks of a finished run score on the test set."""
-    networks = _networks(row, list(row.test or {}))
+    networks = roles.drawn_networks(row.config, list(row.test or {}))
     if row.test is None or not networks:
         return
     titles = roles.titles(row.config)
@@ -45,7 +44,7 @@ def maps(row: Run, *, is_active: bool) -> None:
         return
     options = url.reset_unfit(*url.read(), {})
     snapshot = replay.snapshot_at(options.epoch)
-    networks, titles = _networks(row, replay.roles(snapshot)), roles.titles(row.config)
+    networks, titles = roles.drawn_networks(row.config, replay.roles(snapshot)), roles.titles(row.config)
     version = f"{row.id} {replay.rewinds} {replay.visible_split} {snapshot.number}"
     scores = cached(f"scores of {version}", lambda: pixels.scores(replay, snapshot, list(networks.values())))
     count = len(next(iter(scores.values())))
@@ -64,7 +63,12 @@ def maps(row: Run, *, is_active: bool) -> None:
         "scores": {part: scores[role][image] for part, role in networks.items()},
         "temperature": options.temperature, "temperatures": list(TEMPERATURES),
     }  # fmt: skip
-    _mount(f"maps of {row.id}", fields)
+    key = f"maps of {row.id}"
+    handlers: dict[str, Callable[[Any], None]] = {
+        "temperature": lambda value: url.update(temperature=value), "image": lambda value: url.update(image=value),
+    }  # fmt: skip
+    mounted: Any = component("segmentation_maps")
+    mounted(key=key, data=fields, **on_change(key, handlers))
     on = "test" if replay.visible_split == TEST else "validation"
     st.caption(
         f"Image {image + 1} of {count} of the {on} set. Beside each network: its mean IoU on this image alone, over "
@@ -77,25 +81,3 @@ def maps(row: Run, *, is_active: bool) -> None:
         for number in range(count)
     ]
     tables.numbers(rows, "images", alt="Mean IoU of every network on every image.", title="All images")
-
-
-def _networks(row: Run, available: list[str]) -> dict[str, str]:
-    """Return the role of the run by the part that it is drawn as, teacher first."""
-    taught = roles.taught_learners(row.config)
-    parts = roles.role_map(row.config, taught[0].role, available) if taught else {role: role for role in available}
-    return {part: parts[part] for part in ORDER if parts.get(part) in available}
-
-
-def _mount(key: str, fields: dict[str, Any]) -> None:
-    def callback(name: str) -> Callable[[], None]:
-        def write() -> None:
-            value = getattr(st.session_state.get(key), name, None)
-            if value is not None:
-                url.update(**{name: value})
-
-        return write
-
-    mounted: Any = component("segmentation_maps")
-    mounted(
-        key=key, data=fields, on_temperature_change=callback("temperature"), on_image_change=callback("image"),
-    )  # fmt: skip

@@ -122,3 +122,13 @@ def role_map(config: RunConfig, role: str, available: Sequence[str]) -> dict[str
     if BASELINE in available and BASELINE not in parts.values():
         parts[BASELINE] = BASELINE
     return parts
+
+
+def drawn_networks(config: RunConfig, available: Sequence[str]) -> dict[str, str]:
+    """Return the available roles by the part that each is drawn as, teacher first, with the first student as student.
+
+    Without anybody who is taught, every network is drawn as itself.
+    """
+    taught = taught_learners(config)
+    parts = role_map(config, taught[0].role, available) if taught else {role: role for role in available}
+    return {part: parts[part] for part in (TEACHER, STUDENT, BASELINE) if parts.get(part) in available}
