@@ -6,7 +6,7 @@ affair: an example of a classification, a position of a text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -46,6 +46,9 @@ class SplitData(Protocol):
     def true_labels(self) -> Tensor | None: ...
     @property
     def label_scale(self) -> Sequence[float]: ...
+
+
+Outputs = Callable[[nn.Module], Tensor]
 
 
 @dataclass(frozen=True)
@@ -215,9 +218,11 @@ class Task(Plugin):
         network: nn.Module,  # noqa: ARG002
         teacher: nn.Module | None,  # noqa: ARG002
         data: SplitData,  # noqa: ARG002
+        outputs: Outputs,  # noqa: ARG002
     ) -> Mapping[str, Any]:
         """Return what :attr:`measures` name, measured on the test set; those that need a teacher only with one.
 
+        ``outputs`` returns those of a network for the test inputs (N, ...), float32, on the CPU.
         A score of whole examples, under the key ``accuracy``, takes the place of that of the rows.
         """
         return {}

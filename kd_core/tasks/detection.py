@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.metrics import fraction
-from kd_core.tasks import Measure, SplitData, Task
+from kd_core.tasks import Measure, Outputs, SplitData, Task
 from kd_core.tasks._boxes import (
     BOX,
     CELL_PIXELS,
@@ -28,7 +28,6 @@ from kd_core.tasks._boxes import (
 
 CELL = "cell of a grid"  # what has a row of logits
 BACKGROUND = "background"  # the last class
-BATCH = 256  # images per forward pass
 DFL_WEIGHT = 0.25  # of the distributions beside the overlap of the boxes
 
 
@@ -103,8 +102,14 @@ class Detection(Task):
         """
         return {"boxes": box_loss(outputs, labels)}
 
-    def test_metrics(self, network: nn.Module, teacher: nn.Module | None, data: SplitData) -> Mapping[str, Any]:  # noqa: ARG002
-        measured = measure(_outputs(network, data.test.inputs), data.test.labels)
+    def test_metrics(
+        self,
+        network: nn.Module,
+        teacher: nn.Module | None,  # noqa: ARG002
+        data: SplitData,
+        outputs: Outputs,
+    ) -> Mapping[str, Any]:
+        measured = measure(outputs(network), data.test.labels)
         return {"accuracy": measured["ap50"], **measured}
 
 
@@ -133,14 +138,3 @@ def measure(outputs: Tensor, labels: Tensor) -> dict[str, float]:
         "ap50_95": float(np.nanmean(precisions)),
         "box_overlap": float(overlap.mean()) if len(overlap) else 0.0,
     }
-
-
-@torch.no_grad()
-def _outputs(network: nn.Module, images: Tensor) -> Tensor:
-    """Return the outputs (N, cells, K + 1 + 4 · BINS) of a network in eval mode, on the CPU."""
-    was_training = network.training
-    network.eval()
-    device = next((parameter.device for parameter in network.parameters()), images.device)
-    outputs = [network(batch.to(device)).float().cpu() for batch in torch.split(images, BATCH)]
-    network.train(was_training)
-    return torch.cat(outputs)

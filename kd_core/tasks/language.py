@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.events import Event, Written
-from kd_core.tasks import CHARACTERS, POSITION, Measure, SplitData, Task
+from kd_core.tasks import CHARACTERS, POSITION, Measure, Outputs, SplitData, Task
 from kd_core.tasks._text import (
     WORD,
     decode,
@@ -93,10 +93,12 @@ class Language(Task):
         texts, surprise = write_texts(present, teacher and teacher[1], beginning, data.classes)
         yield Written(*position, decode(beginning, data.classes)[0], list(TEMPERATURES), texts, surprise)
 
-    def test_metrics(self, network: nn.Module, teacher: nn.Module | None, data: SplitData) -> Mapping[str, Any]:
+    def test_metrics(
+        self, network: nn.Module, teacher: nn.Module | None, data: SplitData, outputs: Outputs
+    ) -> Mapping[str, Any]:
         index = self.labelled_rows(data.test.labels)
         labels = self.row_labels(data.test.labels)[index]
-        log_q = self.rows(log_probabilities(network, data.test.inputs))[index]
+        log_q = self.rows(outputs(network).log_softmax(-1))[index]
         bits = BITS * F.nll_loss(log_q, labels).item()
         samples = _samples(network, data)
         log_q_of_samples = log_probabilities(network, samples[:, :-1])[:, BEGINNING - 1 :]
@@ -111,7 +113,7 @@ class Language(Task):
             metrics[f"real_words{end}"] = sum(word in vocabulary for word in written) / max(1, len(written))
             metrics[f"distinct_words{end}"] = len(set(written)) / max(1, len(written))
         if teacher is not None:
-            log_p = self.rows(log_probabilities(teacher, data.test.inputs))[index]
+            log_p = self.rows(outputs(teacher).log_softmax(-1))[index]
             metrics["forward_kl"] = (log_p.exp() * (log_p - log_q)).sum(1).mean().item()
             metrics["reverse_kl"] = (log_q.exp() * (log_q - log_p)).sum(1).mean().item()
             metrics["teacher_bits"] = BITS * negative_log_likelihood(teacher, samples, BEGINNING).mean().item()

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.options import integer
-from kd_core.tasks import Measure, SplitData, Task
-from kd_core.tasks._outputs import outputs_of
+from kd_core.tasks import Measure, Outputs, SplitData, Task
 
 NO, YES = "no", "yes"
 
@@ -74,8 +73,9 @@ class MultiLabel(Task):
         network: nn.Module,
         teacher: nn.Module | None,  # noqa: ARG002
         data: SplitData,
+        outputs: Outputs,
     ) -> Mapping[str, Any]:
-        labels, answers = data.test.labels == 1, outputs_of(network, data.test.inputs) > 0
+        labels, answers = data.test.labels == 1, outputs(network) > 0
         is_right = answers == labels
         both, either = int((answers & labels).sum()), int(answers.sum()) + int(labels.sum())
         return {

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.tasks import Measure, SplitData, Task
-from kd_core.tasks._outputs import outputs_of
+from kd_core.tasks import Measure, Outputs, SplitData, Task
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,10 @@ class Regression(Task):
         network: nn.Module,
         teacher: nn.Module | None,  # noqa: ARG002
         data: SplitData,
+        outputs: Outputs,
     ) -> Mapping[str, Any]:
         index = self.labelled_rows(data.test.labels)
-        predictions, labels = outputs_of(network, data.test.inputs)[index], data.test.labels[index]
+        predictions, labels = outputs(network)[index], data.test.labels[index]
         metrics = {"rmse": rmse(predictions, labels)}
         if data.true_labels is not None:
             metrics["rmse_true"] = rmse(predictions, data.true_labels[index])

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.tasks import Measure, SplitData, Task
+from kd_core.tasks import Measure, Outputs, SplitData, Task
 
 PIXEL = "pixel"  # what has a row of logits
 LOGITS_MAP = "logits map"  # layer with a map (K, H, W) of logits
-BATCH = 128  # images per forward pass
 FRAME = 2  # pixels between a pixel and the frame that shows where it is
 NEAR = 1  # pixels between a true boundary and a predicted one that counts as the same
 
@@ -55,25 +54,19 @@ class Segmentation(Task):
             image[:, top : bottom + 1, [left, right]] = brightest
         return framed
 
-    def test_metrics(self, network: nn.Module, teacher: nn.Module | None, data: SplitData) -> Mapping[str, Any]:  # noqa: ARG002
-        masks = data.test.labels.cpu()
-        predicted = predicted_classes(network, data.test.inputs)
+    def test_metrics(
+        self,
+        network: nn.Module,
+        teacher: nn.Module | None,  # noqa: ARG002
+        data: SplitData,
+        outputs: Outputs,
+    ) -> Mapping[str, Any]:
+        masks, predicted = data.test.labels.cpu(), outputs(network).argmax(-1)
         has_label = masks >= 0
         return {
             "pixel_accuracy": (predicted == masks)[has_label].double().mean().item(),
             "boundary_recall": boundary_recall(predicted, masks),
         }
-
-
-@torch.no_grad()
-def predicted_classes(network: nn.Module, images: Tensor) -> Tensor:
-    """Return the top class of every pixel (N, H, W) in eval mode, on the CPU."""
-    was_training = network.training
-    network.eval()
-    device = next((parameter.device for parameter in network.parameters()), images.device)
-    classes = [network(batch.to(device)).argmax(-1).cpu() for batch in torch.split(images, BATCH)]
-    network.train(was_training)
-    return torch.cat(classes)
 
 
 def class_ious(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:

@@ -240,12 +240,13 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
     index = task.labelled_rows(split.labels)
     all_labels = task.row_labels(split.labels)[index]
     omitted_class = None if omitted == NONE else data.classes.index(omitted)
-    logits = functools.cache(lambda network: task.rows(predict_logits(network, split.inputs).cpu())[index])
+    outputs = functools.cache(lambda network: predict_logits(network, split.inputs).cpu())
+    logits = functools.cache(lambda network: task.rows(outputs(network))[index])
 
     @functools.cache
     def metrics(network: nn.Module, teacher: nn.Module | None, judge: nn.Module | None) -> dict[str, Any]:
         if not task.has_class_rows:
-            return {**numbers(network, teacher), **task.test_metrics(network, judge, data)}
+            return {**numbers(network, teacher), **task.test_metrics(network, judge, data, outputs)}
         rows = in_known_classes(network, all_labels)
         labels = all_labels[rows]
         teacher_logits = None if teacher is None else logits(teacher)[rows]
@@ -257,7 +258,7 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
         if not task.counts_rows:  # no example has a score, so that only seeds are counted
             metrics = {**metrics, "accuracy": task.score(logits(network)[rows], labels), "examples": 0.0}
             del metrics["correct"]
-        return {**metrics, **task.test_metrics(network, judge, data)}
+        return {**metrics, **task.test_metrics(network, judge, data, outputs)}
 
     def numbers(network: nn.Module, teacher: nn.Module | None) -> dict[str, Any]:
         """Return the metrics of a network whose rows are no logits of classes."""

@@ -28,6 +28,7 @@ from kd_core.tasks import POSITION, measure_of
 from kd_core.tasks._text import decode, encode, log_probabilities, random_numbers, words, write
 from kd_core.tasks.language import Language
 from kd_core.training.loop import Trainer
+from tools.testing.networks import outputs_for
 
 LANGUAGE_MODELS = [name for name, cls in plugins("models").items() if cls.outputs == POSITION]  # type: ignore[attr-defined]
 SMALL = {
@@ -153,7 +154,7 @@ def test_the_measures_of_a_language_model_equal_a_computation_by_hand(short_text
     data = load(PythonDocs())
     count, draw = len(data.classes), torch.Generator().manual_seed(2)
     student, teacher = (torch.randn(count, count, generator=draw) for _ in range(2))
-    metrics = Language().test_metrics(Bigrams(student), Bigrams(teacher), data)
+    metrics = Language().test_metrics(Bigrams(student), Bigrams(teacher), data, outputs_for(data))
     p, q = (np.exp(t.numpy()) / np.exp(t.numpy()).sum(1, keepdims=True) for t in (teacher, student))
     bits, forward, reverse = [], [], []
     for row, labels in zip(data.test.inputs.long().tolist(), data.test.labels.tolist(), strict=True):
@@ -167,7 +168,7 @@ def test_the_measures_of_a_language_model_equal_a_computation_by_hand(short_text
     assert metrics["forward_kl"] == pytest.approx(np.mean(forward), rel=1e-5)
     assert metrics["reverse_kl"] == pytest.approx(np.mean(reverse), rel=1e-5)
     assert metrics.keys() == {measure.name for measure in Language.measures}
-    assert "teacher_bits" not in Language().test_metrics(Bigrams(teacher), None, data)
+    assert "teacher_bits" not in Language().test_metrics(Bigrams(teacher), None, data, outputs_for(data))
 
 
 def test_a_network_that_repeats_a_word_writes_real_words_and_few_different_ones(short_text: str) -> None:
@@ -177,7 +178,7 @@ def test_a_network_that_repeats_a_word_writes_real_words_and_few_different_ones(
     for character, after in zip("the ", "he t", strict=True):
         logits[alphabet.index(character), alphabet.index(after)] = 100
     logits[logits.sum(1) == 0, alphabet.index("t")] = 100  # whatever else a beginning ends with
-    metrics = Language().test_metrics(Bigrams(logits), None, data)
+    metrics = Language().test_metrics(Bigrams(logits), None, data, outputs_for(data))
     assert metrics["real_words"] > 0.95
     assert metrics["distinct_words"] < 0.1
     assert metrics["sample_entropy"] == pytest.approx(0, abs=1e-4)

@@ -11,6 +11,7 @@ from kd_core.datasets import load
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.tasks.multi_label import MultiLabel, mean_average_precision
 from kd_core.training.loop import Trainer
+from tools.testing.networks import outputs_for
 
 SMALL = {"dataset": "several_digits", "teacher": "mlp", "labelled": "60", "epochs": "2", "teacher_epochs": "1"}
 
@@ -89,7 +90,7 @@ def test_the_measures_are_those_of_scikit_learn() -> None:
     data = load(from_flat(SMALL).dataset)
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 10))
-    metrics = data.task.test_metrics(network, None, data)
+    metrics = data.task.test_metrics(network, None, data, outputs_for(data))
     with torch.no_grad():
         answers = network(data.test.inputs) > 0
     assert metrics["f1"] == pytest.approx(f1_score(data.test.labels, answers, average="micro"))

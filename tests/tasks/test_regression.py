@@ -16,6 +16,7 @@ from kd_core.methods.logit_mse import LogitMse
 from kd_core.tasks.regression import Regression
 from kd_core.training.loop import Trainer
 from tools.testing.golden import Golden
+from tools.testing.networks import outputs_for
 
 SMALL = {"dataset": "friedman", "epochs": "2", "teacher_epochs": "1"}
 VARIANTS = {"row_m0": (0.0, "row"), "row_m0.1": (0.1, "row"), "element_m0": (0.0, "element")}
@@ -108,7 +109,7 @@ def test_the_measures_are_those_of_scikit_learn() -> None:
     network = torch.nn.Linear(10, 1)
     with torch.no_grad():
         predictions = network(data.test.inputs)
-    metrics = data.task.test_metrics(network, None, data)
+    metrics = data.task.test_metrics(network, None, data, outputs_for(data))
     assert metrics["rmse"] == pytest.approx(root_mean_squared_error(data.test.labels, predictions), rel=1e-5)
     assert metrics["rmse_true"] == pytest.approx(root_mean_squared_error(data.true_labels, predictions), rel=1e-5)
 

@@ -20,6 +20,7 @@ from kd_core.schemes import comparison_of
 from kd_core.tasks.segmentation import PIXEL, Segmentation, boundary_recall, class_ious
 from kd_core.training.evaluation import evaluate_on_test
 from kd_core.training.loop import Trainer
+from tools.testing.networks import outputs_for
 
 DENSE = [name for name, cls in plugins("models").items() if cls.outputs == PIXEL]  # type: ignore[attr-defined]
 SMALL = Scenes(count=24)
@@ -102,7 +103,7 @@ def test_the_test_metrics_leave_pixels_without_a_label_out() -> None:
     masks = data.test.labels.clone()
     assert metrics["pixel_accuracy"] == pytest.approx((predicted == masks).double().mean().item())
     masks[:, :16] = -1
-    half = Segmentation().test_metrics(network, None, _with_masks(data, masks))
+    half = Segmentation().test_metrics(network, None, _with_masks(data, masks), outputs_for(data))
     assert half["pixel_accuracy"] == pytest.approx((predicted == masks)[:, 16:].double().mean().item())
 
 

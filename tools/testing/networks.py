@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kd_core.config.run import read_flat
+from kd_core.datasets import Data
 from kd_core.methods import Method
 from kd_core.models.cnn import Cnn
 from kd_core.models.detector import Detector
 from kd_core.models.vit import Vit
+from kd_core.nn.inference import predict_logits
 from kd_core.nn.pairs import Pair
+from kd_core.tasks import Outputs
 
 CONVOLUTIONS = {"student": "cnn", "student_width": "8"}
 TRANSFORMERS = {"student": "vit", "student_width": "8", "teacher": "vit", "teacher_width": "16"}
@@ -36,3 +39,8 @@ def networks_for(method: str, settings: Mapping[str, str] = CONVOLUTIONS) -> dic
     chosen = {"dataset": "digits", "method": method}
     ways = (settings, TRANSFORMERS, DETECTORS)
     return {**next(networks for networks in ways if not read_flat({**chosen, **networks})[1])}
+
+
+def outputs_for(data: Data) -> Outputs:
+    """Return the outputs of networks for the test inputs, as the test metrics of a task get them."""
+    return lambda network: predict_logits(network, data.test.inputs)
