@@ -20,7 +20,7 @@ from pages.ui import components
 from pages.ui.app import auth
 from pages.ui.app.errors import catch_errors, catch_uncaught
 from pages.ui.app.room import bar as room_bar
-from pages.ui.app.server import logs, metrics, upload_guard
+from pages.ui.app.server import last_messages, logs, metrics, upload_guard
 from pages.ui.widgets import projector
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,8 @@ FRAME_STYLE = """<style>
 # Streamlit marks a focused link by a background that hardly differs from the page's, Plotly outlines a focused button
 # in black even on a dark page, and Streamlit writes the chosen segment darker on a dark page, below the contrast that
 # WCAG asks for, and so are captions on a light page and the value of a slider on a dark one. Frame and tint still mark
-# the chosen segment.
+# the chosen segment. What a redraw has not reached within half a second it fades to a third: text that is still true,
+# and that somebody may be reading, would come and go on a busy server.
 CONTRAST_STYLE = """<style>
   .stApp :is(a, .modebar-btn):focus-visible {
     outline: 2px solid CanvasText !important; box-shadow: none; border-radius: 4px;
@@ -59,6 +60,7 @@ CONTRAST_STYLE = """<style>
   .stApp button kbd { color: inherit; opacity: 1 }
   .stApp .stSlider p { color: CanvasText }
   .stApp [data-testid="stCaptionContainer"] { opacity: 0.7 }
+  .stApp [data-stale="true"] { opacity: 1 !important; transition: none !important }
 </style>"""
 
 ICON = "⚗️"
@@ -139,6 +141,7 @@ def prepare_server() -> bool:
         metrics.serve()
     components.publish(ROOT / "static")
     upload_guard.guard()
+    last_messages.guard()
     is_exiting = threading.Event()
     thread = threading.Thread(target=_import_engine, args=(is_exiting,), name="importing the engine", daemon=True)
     thread.start()

@@ -90,11 +90,11 @@ def _start(lesson: Lesson, first: int = -1) -> None:
 def _training(lesson: Lesson, options: LearnOptions) -> None:
     """Draw the progress, or why there is none. Repeated until all runs are complete."""
     runs = _runs(lesson, options)
+    if runs is not None and runs.is_second_due and auth.may_act():
+        _start(lesson, options.seed)
+        runs = _runs(lesson, options)
     if runs is None or runs.is_complete:
         st.rerun()
-    if runs.is_second_due and auth.may_act():
-        _start(lesson, options.seed)
-        st.rerun(scope="fragment")
     if runs.jobs:
         statuses = [status for job in runs.jobs if (status := manager.get_manager().status(job))]
         training = sum(status.done / status.total for status in statuses if status.total)

@@ -20,6 +20,7 @@ PARAMETER = "room"
 MEMBER = "room member"  # key in the session of its identifier in the room that it has joined
 OWN = "own room"  # key in the session of the room that it presents
 REVISION = "room revision"  # key in the session of the revision with which the page was drawn
+TOUCHED = "room touched"  # key in the session of the time of the last touch, by the browser's clock
 INVITING = "inviting to the room"  # key in the session, set until the link to join is shown
 POLL_SECONDS = 0.5
 QR_PIXELS = 540  # fills the height of a screen of 720
@@ -197,7 +198,10 @@ def _follows() -> bool:
 
 
 def _stop_following() -> None:
-    st.session_state["is following"] = False
+    touched = getattr(st.session_state.get("room identity"), "touched", None)
+    if touched and touched != st.session_state.get(TOUCHED):
+        st.session_state[TOUCHED] = touched
+        st.session_state["is following"] = False
 
 
 def _follow_again() -> None:

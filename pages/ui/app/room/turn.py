@@ -6,12 +6,14 @@ import streamlit as st
 
 CLOCK = "room clock"  # key of the component
 PENDING, DUE = "pending turn", "due turn"  # before and after the redraw of the page for which it is meant
+LAST = "last turn"  # as it was sent, with its time
 
 
 def record() -> None:
     """Note the turn that the clicker has just sent."""
     turned = getattr(st.session_state.get(CLOCK), "turned", None)
-    if turned:
+    if turned and turned != st.session_state.get(LAST):
+        st.session_state[LAST] = turned
         st.session_state[PENDING] = 1 if turned[0] > 0 else -1
 
 

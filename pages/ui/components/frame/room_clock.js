@@ -1,6 +1,7 @@
 // Clock of a presenter's room, and her keys: a clicker sends PageDown and PageUp.
 //
-// Payload: seconds since the room was opened, hasKeys. Sets the trigger `turned` to [1 or -1, a time].
+// Payload: seconds since the room was opened, hasKeys. Sets the state `turned` to [1 or -1, a time]. A trigger is lost
+// with a run of the page that is stopped before it begins.
 
 import { html, setText } from "../shared/dom.js";
 import { mount } from "../shared/mount.js";
@@ -13,14 +14,14 @@ class RoomClock {
     root.append(this.text);
     this.timer = setInterval(() => this.#draw(), 1000);
     /** @type {(name: string, value: unknown) => void} */
-    this.setTriggerValue = () => {};
+    this.setStateValue = () => {};
     this.hasKeys = false;
     this.onKey = (/** @type {KeyboardEvent} */ event) => {
       const step = { PageDown: 1, PageUp: -1 }[event.key];
       const isTyping = event.target instanceof Element && event.target.closest("input, textarea, [role=slider]");
       if (!step || !this.hasKeys || isTyping) return;
       event.preventDefault();
-      this.setTriggerValue("turned", [step, Date.now()]);
+      this.setStateValue("turned", [step, Date.now()]);
     };
     document.addEventListener("keydown", this.onKey);
   }
@@ -29,8 +30,8 @@ class RoomClock {
    * @param {{seconds: number, hasKeys: boolean}} data
    * @param {import("../shared/mount.js").Callbacks} callbacks
    */
-  update({ seconds, hasKeys }, { setTriggerValue }) {
-    this.setTriggerValue = setTriggerValue;
+  update({ seconds, hasKeys }, { setStateValue }) {
+    this.setStateValue = setStateValue;
     this.hasKeys = hasKeys;
     this.began = Date.now() - 1000 * seconds;
     this.#draw();

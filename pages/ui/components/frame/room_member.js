@@ -2,7 +2,8 @@
 //
 // Payload: room, its key; member, the identifier that the room has issued, or "" to ask for the one that is kept;
 // isFollowing. Shows nothing. Sets the state `stored` to the identifier that is kept ("none" without one) and, at the first
-// press or key outside of the bar of the room while it follows, the trigger `touched`.
+// press or key outside of the bar of the room while it follows, the state `touched` to the time. A trigger is lost with a
+// run of the page that is stopped before it begins.
 
 import { mount } from "../shared/mount.js";
 
@@ -12,7 +13,7 @@ class RoomMember {
   isFollowing = false;
   sent = "";
   /** @type {(name: string, value: unknown) => void} */
-  setTriggerValue = () => {};
+  setStateValue = () => {};
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -21,7 +22,7 @@ class RoomMember {
       const isInBar = event.target instanceof Element && event.target.closest(BAR);
       if (!this.isFollowing || isInBar) return;
       this.isFollowing = false;
-      this.setTriggerValue("touched", Date.now());
+      this.setStateValue("touched", Date.now());
     };
     for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, this.onTouch, true);
   }
@@ -30,26 +31,23 @@ class RoomMember {
    * @param {{room: string, member: string, isFollowing: boolean}} data
    * @param {import("../shared/mount.js").Callbacks} callbacks
    */
-  update({ room, member, isFollowing }, { setStateValue, setTriggerValue }) {
-    this.setTriggerValue = setTriggerValue;
+  update({ room, member, isFollowing }, { setStateValue }) {
+    this.setStateValue = setStateValue;
     this.isFollowing = isFollowing;
     const key = `distillery room ${room}`;
     try {
       if (member) localStorage.setItem(key, member);
-      else this.#send(localStorage.getItem(key) ?? "none", setStateValue);
+      else this.#send(localStorage.getItem(key) ?? "none");
     } catch {
-      if (!member) this.#send("none", setStateValue); // a private window, in which every reload is another member
+      if (!member) this.#send("none"); // a private window, in which every reload is another member
     }
   }
 
-  /**
-   * @param {string} kept
-   * @param {(name: string, value: unknown) => void} setStateValue
-   */
-  #send(kept, setStateValue) {
+  /** @param {string} kept */
+  #send(kept) {
     if (kept === this.sent) return;
     this.sent = kept;
-    setStateValue("stored", kept);
+    this.setStateValue("stored", kept);
   }
 
   destroy() {
