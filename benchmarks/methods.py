@@ -17,14 +17,11 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from benchmarks.support.cells import SEEDS, gain, spread
+from benchmarks.support.cells import gain, spread, train_seeds
 from benchmarks.support.results import RESULTS, write_table
-from kd_core.base.events import Finished
 from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.comparison import TestMetrics
-from kd_core.config.run import from_flat
 from kd_core.methods import FAMILIES, Method
-from kd_core.training.loop import PhaseCache, Trainer
 
 SETTINGS = {"50 labels": {"labelled": "50"}, "all labels": {"labelled": "0", "epochs": "40"}}
 COMMON = {"dataset": "digits", "student": "cnn", "student_width": "8"}
@@ -35,16 +32,10 @@ HEADER = [
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<family>[\w-]+) \| \d.*$", re.MULTILINE)
 Results = dict[str, list[TestMetrics]]  # by setting, in the order of the seeds
 
-_cache: PhaseCache = {}  # the teacher, shared by all runs of a process
 
-
-def run(method: str, setting: str, seed: int) -> TestMetrics:
-    """Return the metrics on the test set of one run."""
-    config = from_flat({**COMMON, **SETTINGS[setting], "method": method, "seed": str(seed)})
-    *_, finished = Trainer(config, cache=_cache)
-    assert isinstance(finished, Finished)
-    assert finished.outcome == "completed", f"{method}, {setting}, seed {seed}: {finished.outcome}"
-    return finished.test
+def run(method: str, setting: str) -> list[TestMetrics]:
+    """Return the metrics on the test set by seed."""
+    return train_seeds({**COMMON, **SETTINGS[setting], "method": method})
 
 
 def method_row(name: str, results: Results) -> str:
@@ -62,13 +53,10 @@ def baseline_row(results: Results) -> str:
 def measure(names: Iterable[str]) -> dict[str, Results]:
     """Train every method in both settings with all seeds, on all cores."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        futures = {
-            name: {setting: [pool.submit(run, name, setting, seed) for seed in range(SEEDS)] for setting in SETTINGS}
-            for name in names
-        }
+        futures = {name: {setting: pool.submit(run, name, setting) for setting in SETTINGS} for name in names}
         results = {}
         for name, settings in futures.items():
-            results[name] = {setting: [future.result() for future in seeds] for setting, seeds in settings.items()}
+            results[name] = {setting: future.result() for setting, future in settings.items()}
             print(method_row(name, results[name]), flush=True)
         return results
 

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from benchmarks.support.cells import SEEDS, gain, spread
+from benchmarks.support.cells import gain, spread, train_seeds
 from benchmarks.support.results import write_table
-from kd_core.base.events import Finished
 from kd_core.base.options import as_text
 from kd_core.base.registry import find_plugin
 from kd_core.config.comparison import Comparison, TestMetrics
@@ -25,9 +24,6 @@ from kd_core.config.plan import dependencies, steps_per_epoch
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
-from kd_core.training.loop import PhaseCache, Trainer
-
-_cache: PhaseCache = {}  # the teachers, shared by all runs of a process
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ UNCORRECTED = Comparison(measure="omitted")
 ROWS = (
     Row("offline", "a trained teacher"),
     Row("offline", "through one assistant", {"assistants": "1"}),
+    Row("dense_assistants", "through two assistants, each taught by all larger"),
     Row("offline", "then 60 epochs on the labels alone", {"fine_tune": "60"}),
     Row("missing_class", "8 never seen: recall of 8", {"omitted": "8"}),
     Row("missing_class", "8 never seen: recall, not corrected", {"omitted": "8"}, UNCORRECTED),
@@ -56,6 +53,10 @@ ROWS = (
     Row("missing_class", "3 never seen: all digits", {"omitted": "3"}, CORRECTED),
     Row("unlabelled", "30 labels, 970 images without"),
     Row("unlabelled", "the same, two noisy rounds", {"rounds": "2", "noise": "0.3"}),
+    Row("mean_teacher", "50 labels, 950 images without"),
+    Row("foundation", "features of a CNN 16×2"),
+    Row("data_free", "images formed from the teacher, against noise"),
+    Row("data_free", "the same, against the real images", {}, Comparison("student", "student with data")),
     Row("merge", "0–4 and 5–9, against all labels"),
     Row("merge", "0–4 and 5–9, against the joined teachers", {}, Comparison("student", "teacher")),
     Row("merge", "the same, not calibrated", {"calibrated": "false"}, Comparison("student", "teacher")),
@@ -85,13 +86,9 @@ ROWS = (
 Settings = tuple[tuple[str, str], ...]
 
 
-def run(scheme: str, settings: Settings, seed: int) -> TestMetrics:
-    """Return the metrics on the test set of one run."""
-    config = from_flat({"dataset": "digits", "scheme": scheme, **dict(settings), "seed": str(seed)})
-    *_, finished = Trainer(config, cache=_cache)
-    assert isinstance(finished, Finished)
-    assert finished.outcome == "completed", f"{scheme} {settings}, seed {seed}: {finished.outcome}"
-    return finished.test
+def run(scheme: str, settings: Settings) -> list[TestMetrics]:
+    """Return the metrics on the test set by seed."""
+    return train_seeds({"dataset": "digits", "scheme": scheme, **dict(settings)})
 
 
 def comparison_of(row: Row) -> Comparison:
@@ -138,23 +135,23 @@ def main() -> None:
         "|---|---|---:|---:|---|---|",
     ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        futures: dict[tuple[str, Settings], list[Future[TestMetrics]]] = {}
+        futures: dict[tuple[str, Settings], Future[list[TestMetrics]]] = {}
 
-        def submit(scheme: str, settings: Settings) -> list[Future[TestMetrics]]:
+        def submit(scheme: str, settings: Settings) -> Future[list[TestMetrics]]:
             if (scheme, settings) not in futures:  # several rows compare networks of the same runs
-                futures[scheme, settings] = [pool.submit(run, scheme, settings, seed) for seed in range(SEEDS)]
+                futures[scheme, settings] = pool.submit(run, scheme, settings)
             return futures[scheme, settings]
 
         submitted = [
             (
                 row,
                 submit(row.scheme, tuple(row.settings.items())),
-                submit("offline", settings_of_one_network(row)) if row.is_costly else [],
+                submit("offline", settings_of_one_network(row)) if row.is_costly else None,
             )
             for row in ROWS
         ]
         for row, runs, runs_alone in submitted:
-            lines.append(table_row(row, [one.result() for one in runs], [one.result() for one in runs_alone]))
+            lines.append(table_row(row, runs.result(), runs_alone.result() if runs_alone else ()))
             print(lines[-1], flush=True)
     write_table("schemes", lines)
 

@@ -9,13 +9,27 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from kd_core.analysis.verdict import signed, verdict
+from kd_core.base.events import Finished
 from kd_core.config.comparison import Comparison, TestMetrics
+from kd_core.config.run import from_flat
+from kd_core.training.loop import PhaseCache, train_all
 
 SEEDS = 10  # of every row
 # Largest p-value of a marked row. The tables have some fifty rows, and on another machine a p-value near 0.05 can be on
 # the other side of it, since the last digits of sums differ.
 MARKED = 0.001
 STUDENT = Comparison()  # against its baseline
+_cache: PhaseCache = {}  # the teachers, shared by all runs of a process
+
+
+def train_seeds(settings: dict[str, str]) -> list[TestMetrics]:
+    """Train with every seed, side by side where possible, and return the metrics on the test set by seed."""
+    tests: dict[int, TestMetrics] = {}
+    for number, event in train_all([from_flat({**settings, "seed": str(seed)}) for seed in range(SEEDS)], cache=_cache):
+        if isinstance(event, Finished):
+            assert event.outcome == "completed", f"{settings}, seed {number}: {event.outcome}"
+            tests[number] = event.test
+    return [tests[seed] for seed in range(SEEDS)]
 
 
 def spread(fractions: Sequence[float]) -> str:
