@@ -24,6 +24,7 @@ from pages.ui.compare import run_rows, run_table, seeds
 from pages.ui.widgets import charts
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tools.testing.waiting import wait, wait_for_end
+from tools.testing.widgets import open_tables
 
 SMALL = {"dataset": "moons", "epochs": "3", "teacher_epochs": "1", "labelled": "40"}
 TrainRun = Callable[..., str]
@@ -152,7 +153,7 @@ def test_every_choice_of_the_curves_is_in_the_url(open_compare: OpenCompare, tra
     assert box(app, "Curve").value == "training_loss"
     assert box(app, "Log values").value is True
     assert box(app, "Smoothing").value == 0.5
-    (summary,) = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
+    (summary,) = [frame.value for frame in open_tables(app).dataframe if "curve" in frame.value.columns]
     assert summary["curve"].tolist() == ["● A, B student", "○ A, B baseline"]
     box(app, "Log values").uncheck().run()
     assert "log_y" not in app.query_params
@@ -262,7 +263,7 @@ def test_names_and_tags_are_columns_when_there_are_any_and_pinned_runs_come_firs
     app = open_compare(runs=f"{old},{new}")
     assert stored(app)["run"].tolist() == [old, new]
     assert stored(app).loc[0, ["name", "tags", "pinned"]].tolist() == ["Mine <b>", "Paper, mine", "yes"]
-    (summary,) = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
+    (summary,) = [frame.value for frame in open_tables(app).dataframe if "curve" in frame.value.columns]
     assert summary["curve"].tolist() == ["● A student · Mine <b>", "● B student"]
     assert "A Mine &lt;b&gt;" in app.get("plotly_chart")[0].proto.spec
     tagged = open_compare(tag="paper", runs=old)
@@ -289,7 +290,7 @@ def test_an_unfinished_run_is_redrawn_until_its_end(open_compare: OpenCompare, s
     slow = shared.start(from_flat({**SMALL, "epochs": "40"}), pace=0.2)
     wait(lambda: shared.store.count(slow) > 20)
     app = open_compare(runs=slow)
-    first = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
+    first = [frame.value for frame in open_tables(app).dataframe if "curve" in frame.value.columns]
     assert [toggle.label for toggle in app.toggle] == ["Follow live"]
     wait(lambda: shared.store.run(slow).state == "completed", 30)
     app.run()

@@ -17,6 +17,7 @@ from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED
 from kd_core.tasks._boxes import BINS, Detections
 from tools.testing.waiting import wait_for_end
+from tools.testing.widgets import open_tables
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def test_a_finished_run_has_a_sentence_and_a_table_of_its_boxes(open_page: Open,
     app = open_page("detection", run=run)
     assert [each.value for each in app.error] == []
     assert any("AP50 on the test set: Teacher" in element.value for element in app.markdown)
-    assert "truth" in app.dataframe[0].value["network"].tolist()
+    assert "truth" in open_tables(app).dataframe[0].value["network"].tolist()
 
 
 def test_a_run_without_boxes_is_refused_in_a_sentence(open_page: Open, shared: RunManager) -> None:

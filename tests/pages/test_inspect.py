@@ -12,7 +12,7 @@ from kd_core.base.marks import percent
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
-from tools.testing.widgets import named
+from tools.testing.widgets import named, open_tables
 
 Open = Callable[..., AppTest]
 QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1", "labelled": "20"}
@@ -201,6 +201,7 @@ def test_every_chart_has_a_text_alternative_an_image_format_and_a_csv(open_page:
     assert all(chart.alt and '"format": "svg"' in chart.config for chart in charts)
     labels = [fold.label for fold in app.expander if "as a table" in fold.label]
     assert len(labels) == 5  # confusions, examples, probabilities, recall, embeddings
-    assert len(app.get("download_button")) == 5
+    assert not app.dataframe  # computed while they are open
+    assert len(open_tables(app).get("download_button")) == 5
     named(app, "button_group", "picture format").set_value("PNG").run()
     assert all('"format": "png"' in element.proto.config for element in app.get("plotly_chart"))

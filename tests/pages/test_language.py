@@ -14,6 +14,7 @@ from kd_core.store.records import ACTIVE, COMPLETED
 from pages.ui.networks.language import coverage
 from pages.ui.run.frames import run_frames
 from tools.testing.waiting import wait_for_end
+from tools.testing.widgets import open_tables
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +53,7 @@ def test_a_finished_run_has_texts_a_sentence_and_a_picture(open_page: Open, shar
     frames = run_frames(run)
     assert {role for frame in frames.texts for role in frame["texts"]} == {"teacher", "student", "baseline"}
     assert frames.texts[-1]["surprise"].keys() == frames.texts[-1]["texts"].keys()
-    assert app.dataframe[-1].value["trained by"].tolist()[-2:] == ["Baseline", "Teacher"]
+    assert open_tables(app).dataframe[-1].value["trained by"].tolist()[-2:] == ["Baseline", "Teacher"]
 
 
 def test_unknown_characters_of_a_beginning_are_named(open_page: Open, shared: RunManager) -> None:

@@ -87,7 +87,7 @@ def test_a_first_thread_begins_at_once(created: list[RerunData]) -> None:
 
 
 def test_streamlit_still_has_what_the_guard_relies_on() -> None:
-    """Without these the guard waits for ever: see whether Streamlit has mended its issue 9921, and drop the guard."""
+    """Without these the guard waits for ever. See whether Streamlit has mended its issue 9921, and drop the guard."""
     import inspect
 
     shutdown = inspect.getsource(AppSession._handle_scriptrunner_event_on_event_loop)

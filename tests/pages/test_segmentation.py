@@ -15,6 +15,7 @@ from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED
 from tools.testing.waiting import wait_for_end
+from tools.testing.widgets import open_tables
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ def test_a_finished_run_has_its_scores_and_the_maps_of_an_image(open_page: Open,
     assert not app.exception
     assert "Mean IoU on the test set: Teacher" in texts_of(app)
     assert "Image 4 of 40 of the test set" in texts_of(app)
-    assert len(app.dataframe[0].value) == 40
+    assert len(open_tables(app).dataframe[0].value) == 40
 
 
 def test_the_maps_are_the_outputs_of_the_stored_networks(shared: RunManager, run: str) -> None:

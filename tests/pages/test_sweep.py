@@ -25,7 +25,7 @@ from pages.ui.widgets.color_scales import colour_at, text_colour
 from tests.pages.test_compare import all_texts
 from tests.pages.test_distill import Open, button
 from tools.testing.waiting import wait, wait_for_end
-from tools.testing.widgets import named
+from tools.testing.widgets import named, open_tables
 
 SMALL = {"dataset": "moons", "epochs": "6", "teacher_epochs": "1", "labelled": "40"}
 GRID = {"across_values": "1, 4", "down_values": "0.3, 0.9", "seeds": "1"}
@@ -53,7 +53,7 @@ def ended_sweep(shared: RunManager) -> str:
 
 
 def table(app: AppTest):
-    return next(frame.value for frame in app.dataframe if "spread of gain" in frame.value.columns)
+    return next(frame.value for frame in open_tables(app).dataframe if "spread of gain" in frame.value.columns)
 
 
 def links(app: AppTest) -> list[tuple[str, str]]:

@@ -14,3 +14,11 @@ def open_settings(app: AppTest, group: str) -> AppTest:
     """Open the dialog of all settings on the Distill page at a group, such as "Method"."""
     app.button(key="advanced").click().run()
     return app.button_group(key="settings group").set_value(group).run()
+
+
+def open_tables(app: AppTest) -> AppTest:
+    """Open the expanders whose tables are drawn while they are open."""
+    for expander in app.expander:
+        if (key := expander.proto.id.partition("-numbers ")[2]) != "":
+            app.session_state[f"numbers {key}"] = True
+    return app.run()

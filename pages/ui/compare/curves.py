@@ -144,13 +144,13 @@ def curves(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str], o
         lines = lines[:MAX_LINES]
     _draw(lines, title, options)
     numbers(
-        [
+        lambda: [
             {"curve": line.name, x_title: x, title: y, "smoothed": smoothed}
             for line in lines
             for x, y, smoothed in zip(line.x, line.y, learning_curves.smooth(line.y, options.smooth), strict=True)
         ],
         f"{options.curve} over {x_title}", alt=f"{title}: first, lowest, highest and last value.",
-        table_rows=[
+        table_rows=lambda: [
             {"curve": line.label, "first": line.y[0], "lowest": min(line.y), "highest": max(line.y),
              "last": line.y[-1], f"at {x_title}": line.x[-1]}
             for line in lines

@@ -80,7 +80,7 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
         "most as expensive and more accurate."
     )
     numbers(
-        [
+        lambda: [
             {"run": letters[row.id], "network": result.network.role, "layers": result.network.model,
              COSTS[options.cost]: cost, f"{score}, %": 100 * result.accuracy, "Pareto front": index in best}
             for index, (row, result, cost) in enumerate(points)

@@ -50,7 +50,7 @@ def seed_groups(rows: dict[str, Run], letters: dict[str, str]) -> None:
     columns["p"] = st.column_config.NumberColumn(
         format="%.3g", help="Two-sided p-value of no gain. It is not corrected for the number of groups."
     )
-    numbers(lines, "seeds", alt="Each group with its means, intervals and paired difference.", **columns)
+    numbers(lambda: lines, "seeds", alt="Each group with its means, intervals and paired difference.", **columns)
     st.caption(
         f"{_left_out(rows, letters)}All stored seeds of a group count, ticked above or not, except runs that failed, "
         "were stopped or changed by hand. Differences are paired: student and baseline of the same seed share examples "

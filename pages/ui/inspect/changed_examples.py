@@ -95,9 +95,9 @@ def examples(inspected: InspectedRun, options: InspectOptions) -> None:
     chosen = options.example if options.example >= 0 else next(iter(cards), -1)
     _cards(inspected, cards, chosen)
     if cards:
-        tables.cached_numbers(
-            f"{inspected.cache_key} {options.of} {cell}", lambda: [_table_row(inspected, index) for index in members],
-            f"examples {group}", title="These examples as a table",
+        tables.numbers(
+            lambda: [_table_row(inspected, index) for index in members], f"examples {group}",
+            title="These examples as a table",
             alt="{count} examples with the prediction of every network.",
         )  # fmt: skip
         st.subheader("One example in detail")
@@ -219,7 +219,7 @@ def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> 
         on_image_change=lambda: None,
     )  # fmt: skip
     tables.numbers(
-        _probability_rows(inspected, position, options.temperature), f"soft targets of {name}",
+        lambda: _probability_rows(inspected, position, options.temperature), f"soft targets of {name}",
         title="These probabilities as a table", alt="Logit and probability of every class by network.",
     )  # fmt: skip
 

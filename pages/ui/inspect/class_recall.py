@@ -37,8 +37,7 @@ def dots(inspected: InspectedRun) -> None:
         f"recall {inspected.cache_key}", lambda: _figure(inspected, recalls, counts, classes),
         f"recall {inspected.cache_key}", alt, height=120 + 26 * len(classes),
     )  # fmt: skip
-    tables.cached_numbers(
-        inspected.cache_key,
+    tables.numbers(
         lambda: [
             {"class": name, "examples": counts[k]}
             | {f"{inspected.title(part)}, recall": round(recall[k], 4) for part, recall in recalls.items()}

@@ -54,10 +54,11 @@ def matrices(inspected: InspectedRun, options: InspectOptions) -> None:
             f"{len(classes)} of {len(analysis.classes)} classes: those that occur among the labels and the predictions."
         )
     _cell_boxes(inspected, options, names)
-    tables.cached_numbers(
-        inspected.cache_key, lambda: _confusions(inspected), "confusions",
-        title="Confusions as a table, the most frequent first",
-        is_shown=lambda cell: bool(cell["true class"] != cell["prediction"]), most=MAX_ROWS,
+    tables.numbers(
+        lambda: _confusions(inspected), "confusions", title="Confusions as a table, the most frequent first",
+        table_rows=lambda: [cell for cell in _confusions(inspected) if cell["true class"] != cell["prediction"]][
+            :MAX_ROWS
+        ],
         alt="The {count} most frequent confusions by network.",
     )  # fmt: skip
 

@@ -44,8 +44,8 @@ def embeddings(inspected: InspectedRun, options: InspectOptions, ringed: list[in
             explained = sum(projection.explained_variance_ratio)
             st.caption(f"{projection.width} dimensions; these two keep {percent(explained, 0)} of the variance.")
     st.caption(_legend(inspected) + (f" Without an embedding: {', '.join(missing)}." if missing else ""))
-    tables.cached_numbers(
-        inspected.cache_key, lambda: _rows(inspected, available), "embeddings",
+    tables.numbers(
+        lambda: _rows(inspected, available), "embeddings",
         alt="All {count} examples with their coordinates in every embedding.",
     )  # fmt: skip
 

@@ -92,30 +92,34 @@ def numbers(results: SweepResults, name: str, *, is_active: bool, is_open: bool 
     gains = [] if is_active else cached(f"gains of sweep {version}", lambda: corrected_gains(results))
     options, score = [axis.option for axis in results.sweep.axes], score_title(results)
     column, spread_column = f"{score}, %", f"spread of {score}"
-    cells: list[dict[str, Any]] = [
-        dict(zip(axes, map(value_title, options, cell.values), strict=True))
-        | {"seeds": len(cell.evaluated), "failed": cell.failed, column: cell.mean,
-           spread_column: spread(cell.accuracies), "baseline, %": cell.control, "gain": cell.gain,
-           "spread of gain": spread(cell.gains), **_corrected(gains[number] if gains else None),
-           "best": "★" if cell is results.best else ""}
-        for number, cell in enumerate(results.cells)
-    ]  # fmt: skip
-    if is_open:
-        cells.sort(key=lambda row: -math.inf if row[column] is None else row[column], reverse=True)
-    runs: list[dict[str, Any]] = [
-        dict(zip(axes, cell.values, strict=True))
-        | {"seed": run.seed, "state": run.state, "epoch": run.epoch, f"validation {score}": run.accuracy,
-           f"validation {score} of the baseline": run.control, "run": run.run}
-        for cell in results.cells for run in cell.evaluations
-    ]  # fmt: skip
+
+    def cells() -> list[dict[str, Any]]:
+        return [
+            dict(zip(axes, map(value_title, options, cell.values), strict=True))
+            | {"seeds": len(cell.evaluated), "failed": cell.failed, column: cell.mean,
+               spread_column: spread(cell.accuracies), "baseline, %": cell.control, "gain": cell.gain,
+               "spread of gain": spread(cell.gains), **_corrected(gains[number] if gains else None),
+               "best": "★" if cell is results.best else ""}
+            for number, cell in enumerate(results.cells)
+        ]  # fmt: skip
+
+    def runs() -> list[dict[str, Any]]:
+        return [
+            dict(zip(axes, cell.values, strict=True))
+            | {"seed": run.seed, "state": run.state, "epoch": run.epoch, f"validation {score}": run.accuracy,
+               f"validation {score} of the baseline": run.control, "run": run.run}
+            for cell in results.cells for run in cell.evaluations
+        ]  # fmt: skip
+
     decimal: Any = st.column_config.NumberColumn(format="%.2f")
     decimals = (column, spread_column, "baseline, %", "gain", "spread of gain")
     columns = dict.fromkeys(decimals, decimal) | {"p": st.column_config.NumberColumn(format="%.2g")}
-    alt = f"Every cell of the sweep: {len(cells)} rows."
+    alt = f"Every cell of the sweep: {len(results.cells)} rows."
     if is_open:
         st.subheader(f"Ordered by validation {score}")
-        tables.table(cells, alt=alt, **columns)
-        tables.download(lambda: runs, f"sweep {name}")
+        best_first = sorted(cells(), key=lambda row: -math.inf if row[column] is None else row[column], reverse=True)
+        tables.table(best_first, alt=alt, **columns)
+        tables.download(runs, f"sweep {name}")
     else:
         tables.numbers(runs, f"sweep {name}", alt=alt, table_rows=cells, **columns)
     if any(gain is not None and gain.p_value is not None for gain in gains):

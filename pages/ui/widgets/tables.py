@@ -8,46 +8,30 @@ from typing import Any
 import streamlit as st
 
 from kd_core.files.csv_writer import to_csv
-from pages.ui.app.cache import cached
 
 Rows = Sequence[dict[str, Any]]
 
 
 def numbers(
-    rows: Rows,
-    name: str,
-    *,
-    alt: str,
-    table_rows: Rows | None = None,
-    title: str = "Numbers as a table",
-    **columns: Any,
-) -> None:
-    """Draw an expander with the numbers of a chart.
-
-    ``table_rows`` (by default all) are shown as a table, and all ``rows`` can be downloaded as CSV.
-    """
-    with st.expander(title, icon=":material/table:"):
-        table(table_rows if table_rows is not None else rows, alt=alt, **columns)
-        download(lambda: rows, name)
-
-
-def cached_numbers(
-    key: str,
     rows: Callable[[], Rows],
     name: str,
     *,
     alt: str,
-    is_shown: Callable[[dict[str, Any]], bool] | None = None,
-    most: int | None = None,
+    table_rows: Callable[[], Rows] | None = None,
     title: str = "Numbers as a table",
+    **columns: Any,
 ) -> None:
-    """Call :func:`numbers` with rows cached under ``key``, which names all that they depend on.
+    """Draw an expander with the numbers of a chart, which are computed while it is open.
 
-    The table has the first ``most`` rows for which ``is_shown`` holds; ``{count}`` in ``alt`` is their number.
+    ``table_rows`` (by default all) are shown as a table, and all ``rows`` can be downloaded as CSV. ``{count}`` in
+    ``alt`` is the number of rows of the table.
     """
-    cached_rows = cached(f"rows {name} {key}", lambda: list(rows()))
-    table_rows = [row for row in cached_rows if is_shown is None or is_shown(row)][:most]
-    numbers(cached_rows, name, alt=alt.format(count=len(table_rows)), table_rows=table_rows, title=title)
+    expander = st.expander(title, icon=":material/table:", key=f"numbers {name}", on_change="rerun")
+    if expander.open:
+        with expander:
+            drawn = (table_rows or rows)()
+            table(drawn, alt=alt.format(count=len(drawn)), **columns)
+            download(rows, name)
 
 
 def table(rows: Rows, *, alt: str, **columns: Any) -> None:

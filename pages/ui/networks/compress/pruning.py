@@ -107,7 +107,9 @@ def curve_chart(unpruned: Unpruned, chosen_kind: str, value: float) -> None:
         height=380,
     )  # fmt: skip
     numbers(
-        [{f"{chosen_kind} removed, %": 100 * step, "validation accuracy, %": 100 * accuracy}
-         for step, accuracy in curve.items()],
+        lambda: [
+            {f"{chosen_kind} removed, %": 100 * step, "validation accuracy, %": 100 * accuracy}
+            for step, accuracy in curve.items()
+        ],
         f"pruning {chosen_kind}", alt="Validation accuracy by the fraction removed.",
     )  # fmt: skip

@@ -70,12 +70,12 @@ def show(row: Run, options: DetectionOptions) -> None:
         },
         **on_change(key, handlers),
     )  # fmt: skip
-    numbers = [
-        {"image": image["number"], "network": names.get(part, "truth"), "class": replay.data.classes[box["class"]],
-         "score": box["score"], **dict(zip(("left", "top", "right", "bottom"), box["box"], strict=True))}
-        for image in images for part, boxes in {"truth": image["truth"], **image["found"]}.items() for box in boxes
-    ]  # fmt: skip
     tables.numbers(
-        numbers, "boxes", title="All boxes",
+        lambda: [
+            {"image": image["number"], "network": names.get(part, "truth"), "class": replay.data.classes[box["class"]],
+             "score": box["score"], **dict(zip(("left", "top", "right", "bottom"), box["box"], strict=True))}
+            for image in images for part, boxes in {"truth": image["truth"], **image["found"]}.items() for box in boxes
+        ],
+        "boxes", title="All boxes",
         alt="Every box in these images; sides are fractions of the image from its left and top edge.",
     )  # fmt: skip

@@ -149,19 +149,19 @@ def _range(values: Sequence[float]) -> list[float]:
 
 
 def _table(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -> None:
-    rows = [
-        {"trained by": network.way, "seeds": network.seeds}
-        | {measure.title: _cell(network, measure) for measure in measures}
-        for network in networks
-    ]
-    numbers = [
-        {"trained by": network.way, "role": network.role, "seeds": network.seeds}
-        | network.means
-        | {f"{name} sd": spread for name, spread in network.spreads.items()}
-        for network in networks
-    ]
     tables.numbers(
-        numbers, "coverage", table_rows=rows, title="All measures as a table",
+        lambda: [
+            {"trained by": network.way, "role": network.role, "seeds": network.seeds}
+            | network.means
+            | {f"{name} sd": spread for name, spread in network.spreads.items()}
+            for network in networks
+        ],
+        "coverage", title="All measures as a table",
+        table_rows=lambda: [
+            {"trained by": network.way, "seeds": network.seeds}
+            | {measure.title: _cell(network, measure) for measure in measures}
+            for network in networks
+        ],
         alt="Every measure of every network, mean and standard deviation over seeds.",
     )  # fmt: skip
     st.caption("Mean ± standard deviation over seeds. " + " ".join(f"{one.title}: {one.meaning}" for one in measures))

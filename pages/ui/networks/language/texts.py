@@ -103,12 +103,14 @@ def texts(writers: Writers, *, is_active: bool) -> None:
         )  # fmt: skip
     frame = writers.frame
     if frame is not None:
-        rows = [
-            {"T": temperature, "network": name, "text": frame["beginning"] + text}
-            for part, name in writers.names.items()
-            for temperature, text in zip(frame["temperatures"], _latest(writers, part), strict=False)
-        ]
-        tables.numbers(rows, "texts", alt="The texts of every network at every temperature.", title="All texts")
+        tables.numbers(
+            lambda: [
+                {"T": temperature, "network": name, "text": frame["beginning"] + text}
+                for part, name in writers.names.items()
+                for temperature, text in zip(frame["temperatures"], _latest(writers, part), strict=False)
+            ],
+            "texts", alt="The texts of every network at every temperature.", title="All texts",
+        )  # fmt: skip
 
 
 def _latest(writers: Writers, part: str) -> list[str]:

@@ -76,8 +76,10 @@ def maps(row: Run, *, is_active: bool) -> None:
         "pixel: dark where a network is sure, bright where all classes are alike."
     )
     epoch_picker(replay, snapshot, url, is_active)
-    rows = [
-        {"image": number + 1} | {f"{titles[role]}, mean IoU in %": 100 * scores[role][number] for role in scores}
-        for number in range(count)
-    ]
-    tables.numbers(rows, "images", alt="Mean IoU of every network on every image.", title="All images")
+    tables.numbers(
+        lambda: [
+            {"image": number + 1} | {f"{titles[role]}, mean IoU in %": 100 * scores[role][number] for role in scores}
+            for number in range(count)
+        ],
+        "images", alt="Mean IoU of every network on every image.", title="All images",
+    )  # fmt: skip
