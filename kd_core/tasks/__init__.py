@@ -1,7 +1,7 @@
 """Tasks, one file each; a task says what an example, a row of logits and an answer are.
 
-Losses, schemes, verdicts and pages work on rows of logits (N, K) with labels (N,). What becomes a row is the task's
-affair: an example of a classification, a position of a text.
+Losses, schemes, verdicts and pages work on rows of logits (N, K) with labels (N,). The task decides what becomes a row,
+an example of a classification or a position of a text.
 """
 
 from __future__ import annotations

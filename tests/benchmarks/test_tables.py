@@ -86,3 +86,10 @@ def test_a_row_is_marked_far_from_the_limit_only() -> None:
     assert verdict(close).outcome == "gain"
     assert not gain_cell(close).startswith("*")
     assert gain_cell([metrics(student=0.7, baseline=0.8)] * 2).startswith("_−10.0_")
+
+
+def test_methods_that_refuse_the_networks_of_the_table_are_left_out_and_named(capsys: pytest.CaptureFixture) -> None:
+    names = methods.all_methods()
+    assert {"soft_targets", "hints", "nkd"} <= set(names)
+    assert not {"distillation_token", "localisation"} & set(names)
+    assert "Distillation token (DeiT) needs a student with a class token" in capsys.readouterr().out
