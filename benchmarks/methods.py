@@ -1,7 +1,7 @@
 """Table of all methods on digits, each against its baseline.
 
-``python -m benchmarks.methods`` takes an hour; ``... methods dkd dist`` measures these, and replaces or adds their
-rows.
+``python -m benchmarks.methods`` takes some twenty minutes of each of two cores; ``... methods dkd dist`` measures
+these, and replaces or adds their rows.
 
 A CNN 16×2 trained on all 1,000 labels teaches a CNN 8×2, since not every method can teach a fully connected student.
 Two settings: 50 labels, where a teacher has something to give, and all of them with 40 epochs, where it has little.

@@ -1,6 +1,6 @@
 """Table of all distillation schemes on digits, each against its control.
 
-``python -m benchmarks.schemes`` takes some twenty minutes on two cores.
+``python -m benchmarks.schemes`` takes less than ten minutes of each of two cores.
 
 Digits with the settings that each scheme suggests (50 labels where it suggests none), every other option at its
 default, seeds 0 to 9. A row compares two networks of the same runs on the test set. Where several networks were trained
