@@ -92,6 +92,7 @@ def _print_understanding(understood: uploads.Understanding) -> None:
             for number, name in enumerate(understood.classes)
         ]
         print(table(["class", *understood.counts], rows))
+    if understood.normalisation:
         print(f"Normalisation: {understood.normalisation}")
     for sentence in understood.findings:
         print(sentence)

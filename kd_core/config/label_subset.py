@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -44,10 +44,11 @@ class LabelSubset(Options):
                 f"{name} = {as_text(getattr(self, name))}: {subject} neither wrong nor left out. "
                 f"Choose {name} = {NO_CHANGE[name]}."
             )
-        if self.labelled > len(data.train):
+        if self.labelled > (available := int(data.has_label.sum())):
+            with_labels = " with labels" if available < len(data.train) else ""
             raise ValueError(
-                f"labelled = {self.labelled}: the training split has {len(data.train):,} {data.noun}; "
-                f"choose a whole number from 0 (all of them) to {len(data.train)}."
+                f"labelled = {self.labelled}: the training split has {available:,} {data.noun}{with_labels}; "
+                f"choose a whole number from 0 (all of them) to {available}."
             )
         if self.omitted != NONE and self.omitted not in data.classes:
             raise ValueError(f'omitted = "{self.omitted}": choose none, {", ".join(data.classes)}.')
@@ -59,13 +60,8 @@ class LabelSubset(Options):
 
     def sample(self, data: Data, seed: int) -> tuple[Tensor, Tensor]:
         """Return positions in the training split (n,) and labels with noise (n,)."""
-        clean = data.train.labels
-        rows = torch.randperm(len(clean), generator=generator(seed, "labelled"))
-        if self.omitted != NONE:
-            rows = rows[clean[rows] != data.classes.index(self.omitted)]
-        if self.labelled:
-            rows = rows[: self.labelled]
-        labels = clean[rows].clone()
+        rows = self.order(data, seed)[: self.count(data)]
+        labels = data.train.labels[rows].clone()
         count = round(self.wrong * len(rows))
         if count:
             noise_generator = generator(seed, "wrong")
@@ -74,11 +70,20 @@ class LabelSubset(Options):
             labels[noisy] = (labels[noisy] + shift) % len(data.classes)
         return rows, labels
 
-    def count(self, data: Data) -> int:
-        """Return the number of examples."""
-        available = len(data.train)
+    def order(self, data: Data, seed: int) -> Tensor:
+        """Return positions in the training split in the order of their choice; those without a label are the last."""
+        rows = torch.randperm(len(data.train), generator=generator(seed, "labelled"))
         if self.omitted != NONE:
-            available = int((data.train.labels != data.classes.index(self.omitted)).sum())
+            rows = rows[data.train.labels[rows] != data.classes.index(self.omitted)]
+        has_label = data.has_label[rows]
+        return torch.cat([rows[has_label], rows[~has_label]])
+
+    def count(self, data: Data) -> int:
+        """Return the number of examples, which have labels."""
+        is_available = data.has_label
+        if self.omitted != NONE:
+            is_available = is_available & (data.train.labels != data.classes.index(self.omitted))
+        available = int(is_available.sum())
         return min(self.labelled or available, available)
 
     def in_words(self, data: Data) -> str:
@@ -126,7 +131,7 @@ class TrainSubset:
             is_allowed = torch.isin(data.train.labels[rows], torch.tensor(self.classes))
             rows, labels = rows[is_allowed], labels[is_allowed]
         if self.with_rest:
-            others = replace(self.labels, labelled=ALL, wrong=0.0).sample(data, self.seed)[0][len(rows) :]
+            others = self.labels.order(data, self.seed)[len(rows) :]
             rows, labels = (
                 torch.cat([rows, others]),
                 torch.cat([labels, data.task.unlabelled_like(labels, len(others))]),
@@ -138,7 +143,7 @@ class TrainSubset:
     def count(self, data: Data) -> int:
         """Return the number of examples."""
         if self.with_rest:
-            return replace(self.labels, labelled=ALL).count(data)
+            return len(self.labels.order(data, self.seed))
         return len(self.apply(data)) if self.classes else self.labels.count(data)
 
     def in_words(self, data: Data) -> str:

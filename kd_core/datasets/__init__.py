@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
@@ -83,6 +84,12 @@ class Data:
     label_centre: tuple[float, ...] = ()
     label_scale: tuple[float, ...] = ()
     true_labels: Tensor | None = None
+
+    @cached_property
+    def has_label(self) -> Tensor:
+        """Which training examples (N,) have a label, or some labels where an example has several."""
+        labels = self.train.labels
+        return self.task.is_labelled(labels).reshape(len(labels), -1).any(1)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -257,7 +264,7 @@ class Dataset(Plugin):
         ``name`` and its ``words``, each of which is an input of 0 or 1. ``missing`` stands for an empty cell. A column
         of texts has a ``name`` and the number of ``characters`` of each, which are inputs as code points.
         """
-        if data.task.inputs == CHARACTERS and data.task.has_class_per_example:
+        if data.task.inputs == CHARACTERS and not data.task.can_write:
             return [{"name": "text", "characters": data.shape[0]}]
         names = ("x", "y") if data.is_planar else [f"x{place}" for place in range(1, math.prod(data.shape) + 1)]
         return [{"name": name, "mean": 0.0, "std": 1.0} for name in names]

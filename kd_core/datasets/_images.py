@@ -11,10 +11,33 @@ import torch
 from torch import Tensor
 
 from kd_core.base.options import shorten
+from kd_core.datasets import Data, Split, standardise
 from kd_core.datasets._splits import check_memory
+from kd_core.datasets.scenes import Scenes
 from kd_core.files.uploads import decode
+from kd_core.files.uploads.decode import moments
+from kd_core.files.uploads.folders.masks import NO_LABEL
+from kd_core.tasks.segmentation import Segmentation
 
+IMAGES = {  # settings that suit photographs of one's own
+    "teacher": "cnn", "teacher_depth": "3", "student": "cnn", "student_width": "8", "student_depth": "3",
+    "batch_size": "32",
+}  # fmt: skip
+MASKS = {name: text for name, text in Scenes.recommended.items() if name != "labelled"}
 REMEDY = "choose fewer pixels, or fewer images"
+
+
+def masked_images(
+    pixels: Tensor, masks: Tensor, parts: Sequence[Tensor], classes: tuple[str, ...], notes: Sequence[str] = ()
+) -> Data:
+    """Return images (N, C, H, W) with masks (N, H, W), both of bytes, whose three ``parts`` are positions.
+
+    A pixel of :data:`NO_LABEL` has no class. Images are standardised by channel of the training split.
+    """
+    labels = torch.where(masks == NO_LABEL, -1, masks.long())
+    mean, std = moments(pixels[parts[0]])
+    train, validation, test = (Split(standardise(pixels[rows], mean, std), labels[rows]) for rows in parts)
+    return Data(train, validation, test, classes, mean, std, notes=tuple(notes), task=Segmentation())
 
 
 def read_image(path: Path, pixels: int, grey: bool = False, name: str = "") -> Tensor:

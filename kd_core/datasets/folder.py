@@ -1,4 +1,4 @@
-"""Images from a folder on this machine with one folder per class."""
+"""Images from a folder on this machine, in one folder per class or with masks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from torch import Tensor
 
 from kd_core.base.options import boolean, choice, integer, shorten, text
 from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback
-from kd_core.datasets._images import REMEDY
+from kd_core.datasets._images import IMAGES, MASKS, REMEDY, masked_images
 from kd_core.datasets._splits import HELD_OUT, MAX_HELD_OUT, assemble, check_memory, hold_out
 from kd_core.files import uploads
 from kd_core.files.limits import LARGEST, SMALLEST, RefusedError
 from kd_core.files.uploads import images
-from kd_core.files.uploads.splits import TEST, TRAIN, VALIDATION
+from kd_core.files.uploads.folders import masks
+from kd_core.files.uploads.splits import FOLDERS, TEST, TRAIN, VALIDATION
+from kd_core.tasks import Task
+from kd_core.tasks.classification import Classification
+from kd_core.tasks.segmentation import Segmentation
 
 VARIABLE = "DISTILLERY_FOLDERS"
 UNCOUNTED_BYTES = 1_000_000_000  # assumed of pictures that nobody has counted yet
@@ -28,18 +32,13 @@ MIN_IMAGES = 3  # of a class, one for each split
 @dataclass(frozen=True)
 class Folder(Dataset):
     title: ClassVar[str] = "A folder of pictures"
-    summary: ClassVar[str] = "Your own pictures on this machine: a folder with one folder per class."
+    summary: ClassVar[str] = (
+        "Your own pictures on this machine: a folder with one folder per class, or with folders images and masks."
+    )
     family: ClassVar[str] = "images"
     source: ClassVar[str] = "a folder of this machine"
     licence: ClassVar[str] = "that of your pictures"
-    recommended: ClassVar[Mapping[str, str]] = {
-        "teacher": "cnn",
-        "teacher_depth": "3",
-        "student": "cnn",
-        "student_width": "8",
-        "student_depth": "3",
-        "batch_size": "32",
-    }
+    recommended: ClassVar[Mapping[str, str]] = IMAGES
 
     path: str = text(
         "", 500, f"Below one of the folders that {VARIABLE} names: in full, or from there.", label="Folder"
@@ -51,6 +50,22 @@ class Folder(Dataset):
     leave_out: bool = boolean(
         False, "Use the folder without pictures that cannot be read and classes too small.", label="Leave out bad files"
     )
+
+    @property
+    def task(self) -> Task:
+        return Segmentation() if self._has_masks() else Classification()
+
+    def recommended_settings(self) -> Mapping[str, str]:
+        return MASKS if self._has_masks() else IMAGES
+
+    def _has_masks(self) -> bool:
+        """Return whether folders images and masks are in the chosen folder, or in one for a split in it."""
+        try:
+            root = self.resolve()
+            folders = [root, *(each for each in root.iterdir() if each.name.lower() in FOLDERS and each.is_dir())]
+            return any({each.name.lower() for each in folder.iterdir()} >= masks.FOLDERS for folder in folders)
+        except (OSError, ValueError):
+            return False
 
     @property
     def loaded_bytes(self) -> int:
@@ -100,20 +115,28 @@ class Folder(Dataset):
         """Read the train, validation and test folders; without those draw a fixed, stratified 80 %, 10 % and 10 %.
 
         Of exact copies in different given splits only those nearest to the test are used; where splits are drawn, they
-        stay in one.
+        stay in one. Images with masks are those of a segmentation, and one without is a training image without a label.
         """
         root = self.resolve()
         colour = "grey" if self.colours == "grey" else "colour"
+        choices = uploads.Choices(pixels=self.pixels, colour=colour, leave_out=self.leave_out)
+        has_masks = self._has_masks()
         try:
-            examples = images.read(images.FolderFiles(root), self.pixels, colour, _check_memory)
-            choices = uploads.Choices(pixels=self.pixels, leave_out=self.leave_out)
-            understood = uploads.understand(root.name, examples, choices, MIN_IMAGES, _draw)
+            files = images.FolderFiles(root)
+            if has_masks:
+                understood = masks.understand(root.name, files, choices, _check_memory, _draw)
+            else:
+                examples = images.read(files, self.pixels, colour, _check_memory)
+                understood = uploads.understand(root.name, examples, choices, MIN_IMAGES, _draw)
         except RefusedError as error:
             raise ValueError(f"the folder {shorten(self.path)}: {error}") from error
         if understood.obstacle:
             raise ValueError(f"the folder {shorten(self.path)}: {understood.obstacle}")
         inputs, labels, splits = (understood.tensors[name] for name in ("inputs", "labels", "splits"))
-        parts = ((inputs[splits == number], labels[splits == number]) for number in range(3))
+        rows = [(splits == number).nonzero().flatten() for number in range(3)]
+        if has_masks:
+            return masked_images(inputs, labels, rows, understood.classes, understood.findings)
+        parts = ((inputs[of_split], labels[of_split]) for of_split in rows)
         data = assemble(understood.classes, *parts, remedy=REMEDY)
         return replace(data, notes=tuple(understood.findings))
 

@@ -11,30 +11,21 @@ import torch
 from torch import Tensor
 
 from kd_core.base.options import text
+from kd_core.base.registry import find_plugin
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback, Split, standardise
+from kd_core.datasets._images import IMAGES, MASKS, masked_images
 from kd_core.datasets._splits import range_to_pixels
-from kd_core.datasets.scenes import Scenes
 from kd_core.files import uploads
 from kd_core.files.uploads.decode import moments
-from kd_core.files.uploads.folders.masks import NO_LABEL
 from kd_core.files.uploads.splits import draw, first_occurrences
 from kd_core.files.uploads.table_dataset import MISSING_WORD, scales
+from kd_core.files.uploads.understanding import REGRESSION, TASK_OF, form_of, target_of
 from kd_core.tasks import Task
 from kd_core.tasks._boxes import CELL_PIXELS, assign
 from kd_core.tasks.classification import Classification
 from kd_core.tasks.detection import BACKGROUND, Detection
 from kd_core.tasks.multi_label import MultiLabel
-from kd_core.tasks.regression import Regression
-from kd_core.tasks.segmentation import Segmentation
-from kd_core.tasks.text_classification import TextClassification
-
-MASKS = {name: text for name, text in Scenes.recommended.items() if name != "labelled"}
-IMAGES = {
-    "teacher": "cnn", "teacher_depth": "3", "student": "cnn", "student_width": "8", "student_depth": "3",
-    "batch_size": "32",
-}  # fmt: skip
-
 
 BOXES = {
     "teacher": "detector", "teacher_width": "16", "student": "detector", "student_width": "8",
@@ -46,8 +37,6 @@ TEXTS = {
     "teacher": "ngram_mlp", "teacher_n": "4", "teacher_buckets": "4096", "teacher_hidden": "128",
     "student": "ngram_mlp",
 }  # fmt: skip
-
-
 NUMBERS = {
     "teacher": "mlp", "teacher_widths": "96-96", "student": "mlp", "student_widths": "16-16", "schedule": "cosine",
     "label_weight": "0.5", "weight": "0.5",
@@ -58,8 +47,8 @@ NUMBERS = {
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
     summary: ClassVar[str] = (
-        "Images in class folders, with boxes or with masks, or a table of numbers, words, pixels or texts, stored on "
-        "this machine alone."
+        "Images in class folders, with boxes, masks or a table of labels, or a table of numbers, words, pixels or "
+        "texts, stored on this machine alone."
     )
     family: ClassVar[str] = "your own"
     source: ClassVar[str] = "a file that you uploaded"
@@ -72,25 +61,23 @@ class Uploaded(Dataset):
     @property
     def task(self) -> Task:
         upload = uploads.find(self.id)
-        if upload is not None and upload.kind == "multi-label":
-            return MultiLabel(classes=len(upload.classes))
-        tasks: Mapping[str, Task] = {
-            "text": TextClassification(), "boxes": Detection(), "masks": Segmentation(), "regression": Regression(),
-        }  # fmt: skip
-        return tasks.get(upload.kind if upload is not None else "", Classification())
+        if upload is None:
+            return Classification()
+        cls = find_plugin("tasks", TASK_OF[upload.kind])
+        task = cls(classes=len(upload.classes)) if issubclass(cls, MultiLabel) else cls()
+        assert isinstance(task, Task)
+        return task
 
     def recommended_settings(self) -> Mapping[str, str]:
         upload = uploads.find(self.id)
         if upload is None:
             return self.recommended
-        if upload.kind == "boxes":
-            return BOXES
-        if upload.kind == "masks":
-            return MASKS
-        if upload.kind == "regression":
-            return NUMBERS
-        is_large = upload.kind == "images" and min(upload.shape[1:]) >= 16
-        return TEXTS if upload.kind == "text" else IMAGES if is_large else self.recommended
+        if upload.kind in ("boxes", "masks"):
+            return BOXES if upload.kind == "boxes" else MASKS
+        form, is_number = form_of(upload.kind), target_of(upload.kind) == REGRESSION
+        is_large = form == "images" and min(upload.shape[1:]) >= 16
+        networks = TEXTS if form == "text" else IMAGES if is_large else NUMBERS if is_number else self.recommended
+        return {**NUMBERS, **networks} if is_number else networks
 
     @property
     def loaded_bytes(self) -> int:
@@ -113,34 +100,28 @@ class Uploaded(Dataset):
         except ValueError as error:  # removed meanwhile
             raise NotAvailableError(_MISSING) from error
         parts = _parts(inputs, labels, splits)
-        if upload.kind in ("images", "masks"):
-            labels = torch.where(labels == NO_LABEL, -1, labels.long()) if upload.kind == "masks" else labels
-            means, stds = moments(inputs[parts[0]])
-            train, validation, test = (Split(standardise(inputs[rows], means, stds), labels[rows]) for rows in parts)
-            return Data(train, validation, test, upload.classes, means, stds, task=self.task)
-        if upload.kind == "text":
-            train, validation, test = (Split(inputs[rows].float(), labels[rows]) for rows in parts)
-            return Data(train, validation, test, upload.classes, task=self.task)
-        mean, std = scales(upload.inputs)
-        if not upload.columns:  # points of an earlier version
-            mean, std = _statistics(inputs[parts[0]])
-        scaled = ((inputs.double() - mean) / std).float()
-        if upload.kind == "regression":
-            return self._regression(scaled, labels, parts, upload.classes)
-        train, validation, test = (Split(scaled[rows], labels[rows]) for rows in parts)
-        if upload.kind == "points":
-            return Data(train, validation, test, upload.classes)
-        return Data(train, validation, test, upload.classes, *range_to_pixels(train.inputs), task=self.task)
-
-    def _regression(self, inputs: Tensor, numbers: Tensor, parts: Sequence[Tensor], names: tuple[str, ...]) -> Data:
-        """Return data whose numbers (N, 1) are standardised by those of the training split."""
-        centre, scale = _statistics(numbers[parts[0]])
-        labels = ((numbers - centre) / scale).float()
-        train, validation, test = (Split(inputs[rows], labels[rows]) for rows in parts)
+        if upload.kind == "masks":
+            return masked_images(inputs, labels, parts, upload.classes)
+        form = form_of(upload.kind)
+        mean: tuple[float, ...] = (0.0,)
+        std: tuple[float, ...] = (1.0,)
+        if form == "images":
+            mean, std = moments(inputs[parts[0]])
+            by_split = [standardise(inputs[rows], mean, std) for rows in parts]
+        elif form == "text":
+            by_split = [inputs[rows].float() for rows in parts]
+        else:  # points of an earlier version have no columns
+            means, stds = scales(upload.inputs) if upload.columns else _statistics(inputs[parts[0]])
+            by_split = [((inputs[rows].double() - means) / stds).float() for rows in parts]
+            mean, std = range_to_pixels(by_split[0]) if form == "table" else (mean, std)
+        centre, scale = (), ()
+        if target_of(upload.kind) == REGRESSION:
+            means, stds = _statistics(labels[parts[0]])
+            labels, centre, scale = ((labels - means) / stds).float(), tuple(means.tolist()), tuple(stds.tolist())
+        train, validation, test = (Split(one, labels[rows]) for one, rows in zip(by_split, parts, strict=True))
         return Data(
-            train, validation, test, names, *range_to_pixels(train.inputs), task=self.task,
-            label_centre=tuple(centre.tolist()), label_scale=tuple(scale.tolist()),
-        )  # fmt: skip
+            train, validation, test, upload.classes, mean, std, task=self.task, label_centre=centre, label_scale=scale
+        )
 
     def columns(self, data: Data) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
         """Return how the cells of a row become an input, see :meth:`Dataset.columns`."""
@@ -153,7 +134,7 @@ class Uploaded(Dataset):
                 {"name": name, "mean": float(mean), "std": float(std)}
                 for name, (mean, std) in zip("xy", statistics, strict=True)
             ]
-        if upload is not None and upload.kind == "text":
+        if upload is not None and form_of(upload.kind) == "text":
             name = next((column.name for column in upload.columns if column.role == "text"), "text")
             return [{"name": name, "characters": upload.shape[0]}]
         for column in upload.inputs if upload is not None else ():

@@ -40,8 +40,8 @@ class Unlabelled(Scheme):
     )  # fmt: skip
 
     @classmethod
-    def recommended_settings(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
-        return {"labelled": "30"}
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:
+        return {"labelled": "30" if bool(data.has_label.all()) else "0"}
 
     def option_conflict(self, config: RunConfig) -> str:
         task = config.dataset.task
@@ -61,7 +61,8 @@ class Unlabelled(Scheme):
                 f"{name} = {as_text(getattr(self, name))}: it is asked of the class of an example, and {rows}. Choose "
                 f"{neutral}."
             )
-        if config.labels.labelled and config.labels.count(load(config.dataset)) < len(load(config.dataset).train):
+        data = load(config.dataset)
+        if config.labels.count(data) < replace(config.view, with_rest=True).count(data):
             return ""
         return (
             "labelled = 0: every example has a label. Choose how many have one, for instance 30: the teacher labels "

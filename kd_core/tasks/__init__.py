@@ -45,6 +45,8 @@ class SplitData(Protocol):
     @property
     def true_labels(self) -> Tensor | None: ...
     @property
+    def label_centre(self) -> Sequence[float]: ...
+    @property
     def label_scale(self) -> Sequence[float]: ...
 
 
@@ -226,6 +228,10 @@ class Task(Plugin):
         A score of whole examples, under the key ``accuracy``, takes the place of that of the rows.
         """
         return {}
+
+    def label_text(self, label: Tensor, data: SplitData) -> str:  # noqa: ARG002
+        """Return the label of an example for the screen; empty where it is not a few words."""
+        return ""
 
     def text_of(self, inputs: Tensor, data: SplitData) -> list[str]:  # noqa: ARG002
         """Return inputs (N, L) of characters as texts; empty where an input is no text."""

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.seeds import generator
+from kd_core.files.text import from_code_points
+from kd_core.tasks import CHARACTERS, SplitData
 
 VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥"}  # names, as classes, of characters without a glyph
 SHORTEST_WORD = 3  # letters
 BATCH = 512  # texts per forward pass
 WORD = re.compile(r"[^\W\d_]+")
 _CHARACTERS = {name: character for character, name in VISIBLE.items()}
+
+
+class TextInputs:
+    """What tasks on whole texts have in common, whose inputs (N, L) are code points of Unicode."""
+
+    inputs: ClassVar[str] = CHARACTERS
+    example_noun: ClassVar[str] = "texts"
+
+    def text_of(self, inputs: Tensor, data: SplitData) -> list[str]:  # noqa: ARG002
+        return from_code_points(inputs)
 
 
 def class_names(alphabet: str) -> tuple[str, ...]:

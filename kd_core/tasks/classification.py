@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.tasks import Task
+from kd_core.tasks import SplitData, Task
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,9 @@ class Classification(Task):
     summary: ClassVar[str] = "Every example belongs to one class."
     has_class_per_example: ClassVar[bool] = True
     script: ClassVar[str] = "predict.py"
+
+    def label_text(self, label: Tensor, data: SplitData) -> str:
+        return data.classes[int(label)] if label >= 0 else ""
 
     def rows(self, outputs: Tensor) -> Tensor:
         return outputs

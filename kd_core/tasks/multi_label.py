@@ -46,6 +46,9 @@ class MultiLabel(Task):
         yes = outputs.reshape(-1, 1)
         return torch.cat([torch.zeros_like(yes), yes], 1)
 
+    def label_text(self, label: Tensor, data: SplitData) -> str:
+        return ", ".join(name for name, one in zip(data.classes, label.tolist(), strict=True) if one == 1)
+
     def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
         return inputs[rows // self.classes]
 

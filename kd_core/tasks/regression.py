@@ -46,6 +46,12 @@ class Regression(Task):
     def row_labels(self, labels: Tensor) -> Tensor:
         return labels
 
+    def label_text(self, label: Tensor, data: SplitData) -> str:
+        """Return the numbers of an example in their unit."""
+        scale, centre = (torch.tensor(values, dtype=torch.float64) for values in (data.label_scale, data.label_centre))
+        numbers = label.double() * scale + centre if len(scale) else label
+        return ", ".join(f"{number:.4g}" for number in numbers.tolist())
+
     def is_labelled(self, labels: Tensor) -> Tensor:
         return ~labels.isnan()
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from kd_core.base.registry import find_plugin
 from kd_core.datasets import Data, NotAvailableError, Split
 from tools.testing.dataset_files import PUBLISHED, Part, Published
 
 Tiny = dict[str, Published]
-EXACT = [name for name in PUBLISHED if name not in ("flowers102", "imagenette")]
+EXACT = [name for name in PUBLISHED if name not in ("flowers102", "imagenette", "oxford_pets")]
 
 
 def loaded(name: str, **options: Any) -> Data:
@@ -72,6 +73,29 @@ def test_photographs_of_any_size_become_squares_of_their_colour(name: str, tiny:
     assert len(data.train) + len(data.validation) == len(published.train[1]) + len(
         (published.validation or [[], []])[1]
     )
+
+
+def test_trimaps_of_pets_are_masks_whose_border_has_no_class(tiny: Tiny) -> None:
+    data, published = loaded("oxford_pets", pixels=16), tiny["oxford_pets"]
+    assert data.classes == ("background", "pet")
+    assert [len(split) for split in data.splits.values()] == [74, 37, 37]
+    off = data.pixels(data.test.inputs).numpy().astype(int) - published.test[0]
+    assert abs(off).max() <= 3  # JPEG is not exact
+    for masks in (split.labels for split in data.splits.values()):
+        assert masks.shape[1:] == (16, 16)
+        assert (masks[:, :, 0] == 1).all()
+        assert (masks[:, :, -1] == 0).all()
+        assert (masks == -1).sum(2).max() <= 1  # the border is one pixel wide, and may fall between two
+        assert (masks.diff(dim=2).count_nonzero(2) <= 2).all()
+
+
+def test_a_trimap_with_another_value_is_named(tiny: Tiny, data_home: Path) -> None:
+    first = next((data_home / "datasets" / "oxford_pets").rglob("*.png"))
+    content = first.read_bytes()
+    Image.fromarray(np.full((30, 30), 7, np.uint8)).save(first)
+    with pytest.raises(ValueError, match=r"has values that are not 1, 2 or 3"):
+        loaded("oxford_pets")
+    first.write_bytes(content)
 
 
 @pytest.mark.parametrize(

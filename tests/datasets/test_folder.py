@@ -127,3 +127,52 @@ def test_several_folders_may_be_allowed_and_their_own_contents_too(
     assert folder(first).load().classes == ("cat", "dog")
     assert folder("inner").load().classes == ("jay", "owl")
     assert folder("inner").is_available()
+
+
+def fill_masks(root: Path, labelled: int, unlabelled: int = 0) -> Path:
+    """Write pictures of noise with masks of two classes, and pictures without."""
+    fill(root, images=labelled + unlabelled)
+    (root / "masks").mkdir()
+    for number in range(labelled):
+        mask = np.zeros((9, 9), np.uint8)
+        mask[: 1 + number % 8] = 1
+        Image.fromarray(mask).save(root / "masks" / f"{number:03d}.png")
+    return root
+
+
+def test_a_folder_of_images_and_masks_is_a_segmentation(allowed: Path) -> None:
+    fill_masks(allowed / "scenes", labelled=20, unlabelled=10)
+    dataset = folder("scenes", pixels=9)
+    assert dataset.task.name == "segmentation"
+    assert dataset.recommended_settings()["teacher"] == "unet"
+    data = dataset.load()
+    assert (data.task, data.classes) == (dataset.task, ("class 0", "class 1"))
+    assert [len(split) for split in data.splits.values()] == [26, 2, 2]
+    assert int(data.has_label.sum()) == 16
+    assert (data.test.labels >= 0).all()
+    assert "10 of the images have no mask" in " ".join(data.notes)
+    pictures = data.pixels(data.test.inputs)
+    files = {
+        number: np.asarray(Image.open(path))
+        for number, path in enumerate(sorted((allowed / "scenes/images").iterdir()))
+    }
+    for picture, mask in zip(pictures, data.test.labels, strict=True):
+        (number,) = [n for n, file in files.items() if (file.transpose(2, 0, 1) == picture.numpy()).all()]
+        assert (mask[:, 0] == 1).sum() == 1 + number % 8
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_masks_in_folders_of_splits_are_found_and_bad_ones_are_named(split: str, allowed: Path) -> None:
+    root = fill_masks(allowed / "scenes" / split, labelled=20)
+    Image.fromarray(np.zeros((9, 10), np.uint8)).save(root / "masks" / "003.png")
+    with pytest.raises(ValueError, match=r"003.png\" has 10 × 9 pixels, and its image 9 × 9"):
+        folder("scenes").load()
+    data = folder("scenes", leave_out=True).load()
+    assert sum(map(len, data.splits.values())) == 19
+
+
+def test_a_folder_whose_masks_have_other_names_says_so(allowed: Path) -> None:
+    fill(allowed / "scenes", images=10)
+    (allowed / "scenes" / "masks").mkdir()
+    with pytest.raises(ValueError, match="has no mask of the same name, and no other image has one"):
+        folder("scenes").load()

@@ -84,7 +84,20 @@ def meals() -> str:
     return "\n".join(["a,b,c,tags", *rows])
 
 
-@pytest.mark.parametrize("table", [houses, meals])
+def lots() -> str:
+    """Texts with a number each."""
+    rows = [f'"lot {k}, said to be {"old" if k % 2 else "new"}",{1e5 + 2e4 * CHANCE.normal():.0f}.5' for k in range(60)]
+    return "\n".join(["remark,price", *rows])
+
+
+def dishes() -> str:
+    """Texts with several labels each."""
+    tags = ("sweet|salty", "bitter", "sweet", "salty")
+    rows = [f'"dish {k}, which was {tags[k % 4]}, they said",{tags[k % 4]}' for k in range(60)]
+    return "\n".join(["remark,tags", *rows])
+
+
+@pytest.mark.parametrize("table", [houses, meals, lots, dishes])
 def test_several_labels_and_numbers_are_predicted_at_home(
     table: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,14 +105,14 @@ def test_several_labels_and_numbers_are_predicted_at_home(
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "data"))
     file = tmp_path / "table.csv"
     file.write_text(table(), encoding="utf-8")
-    upload = uploads.add("table.csv", file.read_bytes(), label=("price",) if table is houses else ())
+    upload = uploads.add("table.csv", file.read_bytes(), label=("price",) if table in (houses, lots) else ())
     result = kd.distill(dataset="upload", dataset_id=upload.id, epochs=1, teacher_epochs=1)
     with zipfile.ZipFile(result.export(out=tmp_path / "student.zip")) as archive:
         archive.extractall(tmp_path)
     data = load(result.config.dataset)
     outputs = result.student(torch.cat([split.inputs for split in data.splits.values()])).double()
     answers = predict(tmp_path, capsys, str(file))
-    if table is houses:
+    if table in (houses, lots):
         prices = [answer["numbers"]["price"] for answer in answers]
         expected = (outputs[:, 0] * data.label_scale[0] + data.label_centre[0]).tolist()
         assert 5e4 < min(prices) < max(prices) < 1.5e5

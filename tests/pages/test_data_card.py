@@ -15,6 +15,7 @@ from kd_core.files import uploads
 from kd_core.runs import downloads
 from kd_core.runs.manager import RunManager
 from kd_core.training.learner import NetworkTrainer
+from pages.ui.form import data_card
 from tests.pages.test_distill import Open, button, finish, texts
 from tools.testing.dataset_files import PUBLISHED
 from tools.testing.http_server import Host
@@ -232,3 +233,64 @@ def test_a_table_can_be_taken_as_running_text_and_a_text_that_is_none_is_refused
     assert "Text file in UTF-8" in texts(app).replace("\\", "")
     named(app, "selectbox", _widget(app, "as")).select("classification").run()
     assert "60 texts with one class each" in texts(app)
+
+
+def tagged_images(label: str, values: list[object]) -> bytes:
+    """Return a ZIP of 24 squares with a table of their labels."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        lines = [f"image,{label}"]
+        for number in range(24):
+            image = io.BytesIO()
+            Image.new("L", (20, 20), 10 * number).save(image, "PNG")
+            archive.writestr(f"images/{number}.png", image.getvalue())
+            lines.append(f"{number}.png,{values[number % len(values)]}")
+        archive.writestr("labels.csv", "\n".join(lines))
+    return buffer.getvalue()
+
+
+@pytest.mark.usefixtures("home")
+def test_images_with_a_table_of_labels_show_their_labels_and_may_take_another_column(open_page: Open) -> None:
+    rows: list[object] = [
+        f"{['cat|dog', 'cat', 'dog', 'owl|cat', 'owl'][number % 5]},{number / 8}" for number in range(24)
+    ]
+    rows[2] = "dog,tall"
+    content = tagged_images("labels,height", rows)
+    app = open_import(open_page, ("tagged.zip", content, "application/zip"))
+    assert "24 images with any number of labels each, 3 classes" in texts(app)
+    assert named(app, "selectbox", _widget(app, "label")).value == ("labels",)
+    named(app, "selectbox", _widget(app, "label")).select(("height",)).run()
+    assert "images with a number each, which is to be predicted" in texts(app)
+    assert '"labels.csv", line 4, column 3: "tall" is not a number' in texts(app).replace("\\", "")
+    assert app.button(key="keep upload").disabled
+    named(app, "selectbox", _widget(app, "label")).select(("labels",)).run()
+    app.button(key="keep upload").click().run()
+    assert not app.exception
+    (upload,) = uploads.list_all()
+    assert (upload.kind, upload.classes) == ("multi-label images", ("cat", "dog", "owl"))
+    assert "Images of the validation set with their labels" in texts(app)
+
+
+@pytest.mark.usefixtures("home")
+def test_images_with_numbers_are_shown_with_them_in_their_unit(open_page: Open) -> None:
+    upload = uploads.add("heights.zip", tagged_images("height", [f"{number / 8}" for number in range(24)]))
+    labels = [label for _, label in data_card._images(find_plugin("datasets", "upload")(id=upload.id))]  # type: ignore[call-arg, arg-type]
+    assert labels
+    assert {float(label) * 8 for label in labels} <= set(range(24))
+    app = open_page("distill", dataset="upload", dataset_id=upload.id)
+    assert not app.exception
+    assert (
+        "heights.zip · 24 examples, each with a number"
+        in open_settings(app, "Data")
+        .selectbox(key=next(box.key for box in app.selectbox if box.key and "uploads" in box.key))
+        .options
+    )
+
+
+@pytest.mark.usefixtures("home")
+def test_texts_with_several_labels_are_shown_with_them(open_page: Open) -> None:
+    rows = [f'"remark number {number}, like all the others",{["a|b", "a", "b"][number % 3]}' for number in range(60)]
+    upload = uploads.add("remarks.csv", "\n".join(["remark,labels", *rows]).encode())
+    app = open_page("distill", dataset="upload", dataset_id=upload.id)
+    assert not app.exception
+    assert "**a, b** remark number" in texts(app)

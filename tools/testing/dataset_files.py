@@ -102,6 +102,12 @@ def jpeg(colour: tuple[int, ...], size: tuple[int, int]) -> bytes:
     return buffer.getvalue()
 
 
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def photographs(seed: int, classes: int, per_class: int) -> tuple[list[bytes], np.ndarray, np.ndarray]:
     """Return JPEG files of many sizes, the one colour of each (N, 3, 1, 1), and their classes."""
     colours, labels = noise(seed, classes, per_class, (3,))
@@ -239,6 +245,31 @@ def imagenette(url: str) -> Published:
     return Published({"imagenette2-160.tgz": archive}, [(dataset, "_ARCHIVES", listed)], *parts)
 
 
+def oxford_pets(url: str) -> Published:
+    """Return Oxford-IIIT Pets, with trimaps of a pet (1) to the left, its border (3), and the background (2)."""
+    images, colours, labels = photographs(70, 37, 4)
+    names = [f"breed_{kind:02d}_{number}" for number, kind in enumerate(labels)]
+    members = [(f"images/{name}.jpg", image) for name, image in zip(names, images, strict=True)]
+    trimaps = []
+    for name, image in zip(names, images, strict=True):
+        width, height = Image.open(io.BytesIO(image)).size
+        trimap = np.full((height, width), 2, np.uint8)
+        trimap[:, : width // 2], trimap[:, width // 2] = 1, 3
+        trimaps.append((f"annotations/trimaps/{name}.png", png(trimap)))
+    is_test = np.zeros(len(labels), bool)
+    is_test[[np.flatnonzero(labels == kind)[0] for kind in range(37)]] = True
+    lists = {"trainval": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+    written = {
+        split: "".join(f"{names[row]} {labels[row] + 1} {1 + labels[row] % 2} 1\n" for row in rows)
+        for split, rows in lists.items()
+    }
+    annotations = [*((f"annotations/{split}.txt", text.encode()) for split, text in written.items()), *trimaps]
+    files = {"images.tar.gz": packed(members), "annotations.tar.gz": packed(annotations)}
+    resources = tuple((f"{url}{name}", md5(content)) for name, content in files.items())
+    parts = [(colours[rows], labels[rows]) for rows in lists.values()]
+    return Published(files, [(datasets.OxfordIIITPet, "_RESOURCES", resources)], *parts)
+
+
 PUBLISHED: dict[str, Callable[[str], Published]] = {
     "mnist": lambda url: like_mnist(datasets.MNIST, url, 1),
     "fashion_mnist": lambda url: like_mnist(datasets.FashionMNIST, url, 3),
@@ -250,4 +281,5 @@ PUBLISHED: dict[str, Callable[[str], Published]] = {
     "stl10": stl10,
     "flowers102": flowers102,
     "imagenette": imagenette,
+    "oxford_pets": oxford_pets,
 }

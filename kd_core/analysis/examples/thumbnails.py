@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from kd_core.base.events import Generated
 from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Dataset, Split, load
-from kd_core.tasks import CHARACTERS, EXAMPLE
+from kd_core.tasks import CHARACTERS, EXAMPLE, POSITION
 from kd_core.tasks.classification import Classification
+from kd_core.tasks.text_classification import TextClassification
 
 SHARP = 64  # pixels across at least
 LINE, LINES, ENDING = 8, 3, 5  # characters of a line, lines of a picture of a text, characters of its ending
@@ -149,7 +150,7 @@ def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
 
 def _without_class(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
     """Return examples that have any number of classes, or numbers in their place."""
-    alone = replace(data, task=Classification())
+    alone = replace(data, task=TextClassification() if data.task.inputs == CHARACTERS else Classification())
     pictures = _thumbnails(alone, Split(split.inputs[rows], torch.full((len(rows),), -1)), list(range(len(rows))))
     if not data.task.has_class_rows:
         return pictures
@@ -167,11 +168,11 @@ def _row_split(data: Data, split: Split, rows: list[int]) -> Split:
 def _lines(data: Data, inputs: Tensor) -> list[str]:
     """Return the lines of a small picture of a text.
 
-    They are the beginning of a text with a class, and otherwise the end before the next character, whose place has a
-    mark.
+    They are the beginning of a whole text, and of one that goes on the end before the next character, whose place has
+    a mark.
     """
     text, most = text_of(data, inputs), LINE * LINES
-    if not data.task.has_class_per_example:
+    if data.task.outputs == POSITION:
         text = f"{text[1 - most :]}{NEXT}"
     elif len(text) > most:
         text = f"{text[: most - 1]}…"

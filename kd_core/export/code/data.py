@@ -90,21 +90,32 @@ def save_data(config: RunConfig, path: str | Path = FILE) -> None:
     np.savez(path, classes=np.array(data.classes), mean=np.array(data.mean), std=np.array(data.std), **arrays)
 
 
-def add_examples(view: TrainSubset, data: Data, sources: Sources, *, channels_last: bool) -> str:
-    """Add the function that chooses the training examples of a phase, and return its name."""
-    labels, lines = view.labels, []
+def _order(view: TrainSubset, data: Data) -> list[str]:
+    """Return lines that give the positions of the training examples in the order of their choice."""
+    labels = view.labels
     shuffled = f'torch.randperm(len(data.train.labels), generator=generator({view.seed}, "labelled"))'
-    lines.append(f"rows = {shuffled}")
+    lines = [f"rows = {shuffled}"]
     if labels.omitted != NONE:
         omitted = data.classes.index(labels.omitted)
         lines.append(f"rows = rows[data.train.labels[rows] != {omitted}]  # without the class {labels.omitted}")
+    if not bool(data.has_label.all()):
+        lines += [
+            "has_label = (data.train.labels[rows] >= 0).reshape(len(rows), -1).any(1)",
+            "rows = torch.cat([rows[has_label], rows[~has_label]])",
+        ]
+    return lines
+
+
+def add_examples(view: TrainSubset, data: Data, sources: Sources, *, channels_last: bool) -> str:
+    """Add the function that chooses the training examples of a phase, and return its name."""
+    labels, lines = view.labels, _order(view, data)
     without_labels = "torch.full_like(rest, -1)"
     if data.train.labels.dim() > 1:
         without_labels = "torch.full_like(data.train.labels[rest], -1)"
     if view.with_rest:
         lines.append("shuffled = rows")
-    if labels.labelled:
-        lines.append(f"rows = rows[:{labels.labelled}]")
+    if labels.labelled or not bool(data.has_label.all()):
+        lines.append(f"rows = rows[:{labels.count(data)}]")
     lines.append("labels = data.train.labels[rows]")
     if count := round(labels.wrong * labels.count(data)):
         classes = len(data.classes)

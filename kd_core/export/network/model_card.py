@@ -64,7 +64,7 @@ def _front_matter(network: StoredNetwork, title: str) -> str:
     kind = "classification" if data.task.has_class_rows else "regression"
     of_numbers = "image-classification" if data.has_images else f"tabular-{kind}"
     of_numbers = "image-segmentation" if data.task.outputs == PIXEL else of_numbers
-    of_characters = "text-classification" if data.task.has_class_per_example else "text-generation"
+    of_characters = "text-generation" if data.task.can_write else "text-classification"
     task = of_numbers if data.task.inputs == NUMBERS else of_characters
     metrics = [
         {"type": kind, "name": name, "value": value}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +19,6 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from kd_core.base.seeds import generator
 from kd_core.files import text as text_files
 from kd_core.files.content_store import ContentStore
 from kd_core.files.limits import (
@@ -42,11 +41,13 @@ from kd_core.files.uploads import (
     zip_images,
 )
 from kd_core.files.uploads.class_names import ClassNames, join_reasons, small_classes
-from kd_core.files.uploads.folders import boxes, masks
+from kd_core.files.uploads.folders import boxes, image_table, masks
 from kd_core.files.uploads.folders.annotations import find as find_annotations
+from kd_core.files.uploads.splits import Draw
 from kd_core.files.uploads.understanding import (
     COLOURS,
     PIXELS,
+    REGRESSION,
     RUNNING,
     SPLITS,
     Choices,
@@ -54,6 +55,8 @@ from kd_core.files.uploads.understanding import (
     Examples,
     LeftOut,
     Understanding,
+    form_of,
+    target_of,
 )
 
 __all__ = ["COLOURS", "PIXELS", "Choices", "Understanding", "Upload", "add", "find", "inspect", "keep", "list_all"]
@@ -137,7 +140,7 @@ def keep(understanding: Understanding) -> Upload:
         "counts": json.dumps(counts),
         "shape": json.dumps(list(inputs.shape[1:])),
     }
-    if understanding.kind not in ("images", "boxes", "masks", RUNNING):
+    if understanding.columns:
         metadata["columns"] = json.dumps([asdict(column) for column in understanding.columns])
     try:
         key = _store.put(understanding.tensors, metadata, understanding.name)
@@ -210,25 +213,22 @@ def _read(name: str, file: BinaryIO, choices: Choices) -> Examples | Understandi
 
 
 def _read_folders(name: str, source: images.Source, choices: Choices) -> Examples | Understanding:
-    """Return the images or the texts of class folders, or images with boxes or masks."""
+    """Return the images or the texts of class folders, or images with boxes, masks or a table of labels."""
     if annotations := find_annotations(source.files, source.read):
         return boxes.understand(name, source.read, annotations, choices)
     if masks.has_masks(source.files):
         return masks.understand(name, source, choices)
+    table = image_table.find(source, must_be=choices.kind == "table") if choices.kind != "images" else None
+    if table is not None and (choices.kind == "table" or not image_table.has_class_folders(source)):
+        return image_table.read(source, table, choices)
     has_texts = images.holds_texts(source)
-    return images.read_texts(source) if has_texts else images.read(source, choices.pixels, choices.colour)
-
-
-Draw = Callable[[Tensor, Tensor, Sequence[int], Tensor | None], Tensor]
-
-
-def draw_splits(first: Tensor, labels: Tensor, missing: Sequence[int], given_splits: Tensor | None) -> Tensor:
-    """Return the split (N,) of each example, with 15 % of each class for validation and for test; see `splits.draw`."""
-    return splits.draw(first, labels, generator(0, "upload"), missing, given_splits)
+    examples = images.read_texts(source) if has_texts else images.read(source, choices.pixels, choices.colour)
+    examples.notes += [image_table.NOTE.format(quoted(table.files[0]))] if table is not None else []
+    return examples
 
 
 def understand(
-    name: str, examples: Examples, choices: Choices, fewest: int = MIN_CLASS_EXAMPLES, draw: Draw = draw_splits
+    name: str, examples: Examples, choices: Choices, fewest: int = MIN_CLASS_EXAMPLES, draw: Draw = splits.draw_splits
 ) -> Understanding:
     """Return what examples of any origin are, with classes in their order, copies in one split, and splits.
 
@@ -242,78 +242,69 @@ def understand(
     Raises:
         RefusedError: There are fewer than two classes with enough examples, or their names could be confused.
     """
-    if examples.labels and examples.kind in ("multi-label", "regression"):
+    if target_of(examples.kind):
         return _understand_targets(name, examples, choices, draw)
-    understanding = Understanding(
-        name, examples.format, examples.kind, choices, tuple(examples.columns), tuple(examples.left_out),
-        tuple(examples.passed_over), tuple(examples.notes), tuple(examples.rows),
-    )  # fmt: skip
-    if not examples.labels:  # no task takes them
-        return understanding
     names, numbers = _number(examples, choices)
-    first = _first_occurrences(examples)
-    contradictory = int((numbers != numbers[first]).sum())
-    is_across = torch.zeros(len(first), dtype=torch.bool)
-    if examples.given_splits is not None:
-        is_across = splits.across_splits(first, examples.given_splits)
-        numbers, first = _select(examples, ~is_across, numbers)
-    stated = set() if examples.given_splits is None else set(examples.given_splits.tolist())
+    numbers, first, copies = _without_across(examples, numbers)
     if reasons := small_classes(names, numbers, first, examples.given_splits, fewest):
         if len(set(numbers.tolist()) - set(reasons)) < 2:
             raise RefusedError(join_reasons(list(reasons.values())))
         examples.left_out += [LeftOut(f"class {names[number]}", reason) for number, reason in reasons.items()]
         numbers, first = _select(examples, ~torch.isin(numbers, torch.tensor(list(reasons))), numbers)
     classes, labels = names.sort_and_relabel(numbers)
-    missing = [number for number in (splits.TEST, splits.VALIDATION) if number not in stated]
-    split = draw(first, labels, missing, examples.given_splits)
-    inputs, normalisation = _encode(examples, split == splits.TRAIN)
-    return replace(
-        understanding,
-        columns=tuple(examples.columns),
-        left_out=tuple(examples.left_out),
-        classes=classes,
-        counts={
-            SPLITS[number]: tuple(torch.bincount(labels[split == number], minlength=len(classes)).tolist())
-            for number in range(len(SPLITS))
-        },
-        given_splits=tuple(SPLITS[number] for number in sorted(stated)),
-        copies=int((first != torch.arange(len(first))).sum()),
-        across=int(is_across.sum()),
-        contradictory=contradictory,
-        normalisation=normalisation,
-        thumbnails=tuple(decode.thumbnails(inputs, labels, classes)) if examples.kind == "images" else (),
-        tensors={"inputs": inputs, "labels": labels, "splits": split.to(torch.uint8)},
-    )
+    split = draw(first, labels, copies.missing, examples.given_splits)
+    return _understanding(name, examples, choices, classes, (first, labels, split), copies=copies)
 
 
 def _understand_targets(name: str, examples: Examples, choices: Choices, draw: Draw) -> Understanding:
     """Return what examples with several classes or with a number are; splits are drawn among all examples alike."""
     classes, labels = table_dataset.targets(examples, MIN_CLASS_EXAMPLES)
     classes = tuple(dict(choices.names).get(one, one) for one in classes)
-    first, across = _first_occurrences(examples), 0
-    contradictory = int((labels != labels[first]).any(1).sum())
-    if examples.given_splits is not None:
-        is_kept = ~splits.across_splits(first, examples.given_splits)
-        across = int((~is_kept).sum())
-        labels, first = _select(examples, is_kept, labels)
-    stated = set() if examples.given_splits is None else set(examples.given_splits.tolist())
-    missing = [number for number in (splits.TEST, splits.VALIDATION) if number not in stated]
-    split = draw(first, torch.zeros(len(first), dtype=torch.long), missing, examples.given_splits)
+    labels, first, copies = _without_across(examples, labels)
+    split = draw(first, torch.zeros_like(first), copies.missing, examples.given_splits)
     sizes = torch.bincount(split, minlength=len(SPLITS)).tolist()
     if min(sizes) < 2:
-        raise RefusedError(
-            f"its {len(first):,} examples are too few for three splits: give at least 15 different ones."
-        )
+        raise RefusedError(f"its {len(labels):,} examples are too few for three splits: give at least 15 of them.")
+    understanding = _understanding(name, examples, choices, classes, (first, labels, split), copies=copies)
+    return replace(understanding, sizes=dict(zip(SPLITS, sizes, strict=True)))
+
+
+def _without_across(examples: Examples, labels: Tensor) -> tuple[Tensor, Tensor, splits.Copies]:
+    """Take examples out that a split nearer to the test holds.
+
+    Returns labels (N, ...) and first occurrences (N,) of the others, and what was found.
+    """
+    first = _first_occurrences(examples)
+    copies = splits.find_copies(first, labels, examples.given_splits)
+    if copies.stated:
+        labels, first = _select(examples, ~copies.is_across, labels)
+    return labels, first, copies
+
+
+def _understanding(
+    name: str, examples: Examples, choices: Choices, classes: tuple[str, ...], parts: tuple[Tensor, Tensor, Tensor],
+    *, copies: splits.Copies,
+) -> Understanding:  # fmt: skip
+    """Return examples as they would be stored, with ``parts`` (N, ...), which are first occurrences, labels and splits.
+
+    Labels are numbers of classes (N,), or (N, K) 1 and 0 for several, or numbers that are predicted.
+    """
+    first, labels, split = parts
     inputs, normalisation = _encode(examples, split == splits.TRAIN)
-    positive = labels if examples.kind == "multi-label" else torch.ones_like(labels)
+    is_class, is_number = labels.dim() == 1, target_of(examples.kind) == REGRESSION
+    counts = [
+        torch.bincount(one, minlength=len(classes)) if is_class else (torch.ones_like(one) if is_number else one).sum(0)
+        for one in (labels[split == number] for number in range(len(SPLITS)))
+    ]
+    captions = [classes[one] for one in labels.tolist()] if is_class else examples.labels
     return Understanding(
         name, examples.format, examples.kind, choices, tuple(examples.columns), tuple(examples.left_out),
         tuple(examples.passed_over), tuple(examples.notes), tuple(examples.rows), classes,
-        {part: tuple(positive[split == number].sum(0).long().tolist()) for number, part in enumerate(SPLITS)},
-        dict(zip(SPLITS, sizes, strict=True)),
-        given_splits=tuple(SPLITS[number] for number in sorted(stated)),
-        copies=int((first != torch.arange(len(first))).sum()), across=across, contradictory=contradictory,
-        normalisation=normalisation,
+        {part: tuple(count.long().tolist()) for part, count in zip(SPLITS, counts, strict=True)},
+        given_splits=tuple(SPLITS[number] for number in copies.stated),
+        copies=int((first != torch.arange(len(labels))).sum()), across=int(copies.is_across.sum()),
+        contradictory=copies.contradictory, normalisation=normalisation,
+        thumbnails=tuple(decode.thumbnails(inputs, labels, captions)) if form_of(examples.kind) == "images" else (),
         tensors={"inputs": inputs, "labels": labels, "splits": split.to(torch.uint8)},
     )  # fmt: skip
 
@@ -324,7 +315,7 @@ def _number(examples: Examples, choices: Choices) -> tuple[ClassNames, Tensor]:
     if unknown := sorted(wanted.keys() - set(examples.labels)):
         raise RefusedError(f"it has no class {quoted(unknown[0])} that could have another name.")
     names = ClassNames()
-    is_folder = examples.kind in ("images", "text") and not examples.columns
+    is_folder = form_of(examples.kind) in ("images", "text") and not examples.columns
     numbers = [
         names.number(wanted.get(label, label), f"folder {quoted(label)}" if is_folder else place)
         for label, place in zip(examples.labels, examples.places, strict=True)
@@ -340,19 +331,20 @@ def _select(examples: Examples, is_kept: Tensor, numbers: Tensor) -> tuple[Tenso
 
 def _first_occurrences(examples: Examples) -> Tensor:
     inputs = torch.from_numpy(examples.inputs)
-    return splits.first_occurrences(inputs if examples.kind == "images" else inputs.float())  # as they are stored
+    is_images = form_of(examples.kind) == "images"
+    return splits.first_occurrences(inputs if is_images else inputs.float())  # as they are stored
 
 
 def _encode(examples: Examples, is_train: Tensor) -> tuple[Tensor, str]:
     """Return the inputs as they are stored, and how they will be normalised."""
     inputs = torch.from_numpy(examples.inputs)
-    if examples.kind == "images":
+    if form_of(examples.kind) == "images":
         means, stds = (" ".join(f"{value:.3f}" for value in values) for values in decode.moments(inputs[is_train]))
         return (
             inputs,
             f"Pixels from 0 to 1, minus {means}, divided by {stds} (mean and standard deviation in training).",
         )
-    if examples.kind == "text":
+    if form_of(examples.kind) == "text":
         return inputs, f"None; an input holds the code points of up to {inputs.shape[1]:,} characters."
     of_inputs = [column for column in examples.columns if column.role in INPUT_ROLES]
     inputs, encoded = table_dataset.encode(inputs, of_inputs, is_train)

@@ -13,7 +13,7 @@ import numpy as np
 from kd_core.files.limits import LARGEST, MAX_CLASSES, MAX_ROWS, SMALLEST, RefusedError, quoted
 from kd_core.files.uploads.csv_reader import LABEL_NAMES, Row, Table
 from kd_core.files.uploads.splits import FOLDERS
-from kd_core.files.uploads.understanding import Choices, LeftOut
+from kd_core.files.uploads.understanding import MULTI_LABEL, REGRESSION, Choices, LeftOut
 
 BLOCK = 1000  # rows that are looked at together
 MOSTLY = 0.9  # fraction of the cells of a column by which it is one of numbers, or of pixels
@@ -128,7 +128,7 @@ def profile(table: Table) -> tuple[list[Profile], list[LeftOut]]:
     for block in blocks(table.rows()):
         for line, cells in block:
             if len(cells) != width:
-                where = f"{table.unit} {line:,}"
+                where = table.place(line)
                 reason = f"{where} has {len(cells):,} columns, and the first one {width:,}: give each the same."
                 left_out.append(LeftOut(where, reason))
         fitting = [cells for _, cells in block if len(cells) == width]
@@ -154,19 +154,31 @@ class Roles:
     is_unit: bool = False  # pixels are fractions of 1
 
 
-def roles(table: Table, profiles: Sequence[Profile], choices: Choices) -> Roles:
+def roles(table: Table, profiles: Sequence[Profile], choices: Choices, pictures: int | None = None) -> Roles:
     """Return the roles that the choices give, and otherwise those that names and values suggest.
+
+    Args:
+        table: The table.
+        profiles: Values of its columns.
+        choices: What the user has decided.
+        pictures: Position of the column that names image files, which are the only inputs then.
 
     Raises:
         RefusedError: There is no column of the chosen name, or none that can be the label.
     """
-    names = {name: position for position, name in enumerate(table.names)}
-    for name in (*choices.label, *(choices.ignore or ())):
-        if name not in names:
-            raise RefusedError(f"it has no column {quoted(name)}; it has {_listed(table.names)}.")
+    names = _positions(table, choices)
     ids = _ids(table, profiles)
-    labels = tuple(names[name] for name in choices.label) or _label(table, profiles, ids)
+    if pictures is not None:
+        ids[pictures] = "it names the images"
+    labels = tuple(names[name] for name in choices.label) or _label(
+        table, profiles, ids, has_pictures=pictures is not None
+    )
     split = next((at for at in range(len(profiles)) if at not in labels and _is_split(profiles[at])), None)
+    if pictures is not None:
+        others = set(range(len(profiles))) - {*labels, split, pictures}
+        ignored = dict.fromkeys(sorted(others), "only the image is an input")
+        kind = f"{_target('table', [profiles[at] for at in labels], choices)} images".strip()
+        return Roles(kind, labels, split, ignored, (pictures,))
     if choices.ignore is not None:
         chosen = [names[name] for name in choices.ignore if names[name] not in labels]
         ignored = {at: ids.get(at) or _useless(profiles[at]) or "as you chose" for at in chosen}
@@ -199,6 +211,15 @@ def roles(table: Table, profiles: Sequence[Profile], choices: Choices) -> Roles:
         if all(profiles[at].is_number for at in inputs) and len(inputs) == 2:
             kind = "points"
     return Roles(_kind(kind, [profiles[at] for at in labels], choices), labels, split, ignored, inputs, is_unit)
+
+
+def _positions(table: Table, choices: Choices) -> dict[str, int]:
+    """Return the positions of the columns by name. Raises RefusedError for a chosen name that none has."""
+    names = {name: position for position, name in enumerate(table.names)}
+    for name in (*choices.label, *(choices.ignore or ())):
+        if name not in names:
+            raise RefusedError(f"it has no column {quoted(name)}; it has {_listed(table.names)}.")
+    return names
 
 
 def _text(
@@ -243,8 +264,11 @@ def _ids(table: Table, profiles: Sequence[Profile]) -> dict[int, str]:
     return reasons
 
 
-def _label(table: Table, profiles: Sequence[Profile], ids: dict[int, str]) -> tuple[int, ...]:
-    """Return the positions of the label columns that names and values suggest."""
+def _label(table: Table, profiles: Sequence[Profile], ids: dict[int, str], *, has_pictures: bool) -> tuple[int, ...]:
+    """Return the positions of the label columns that names and values suggest.
+
+    Beside names of image files all columns of 0 and 1 are labels, if no column has the name of one.
+    """
     candidates = [at for at in range(len(profiles)) if at not in ids and not _is_split(profiles[at])]
     lowered = {at: profiles[at].name.lower() for at in candidates} if table.has_names else {}
     if {"x", "y"} <= set(lowered.values()):  # coordinates
@@ -256,6 +280,9 @@ def _label(table: Table, profiles: Sequence[Profile], ids: dict[int, str]) -> tu
     named = [at for wanted in LABEL_NAMES for at, name in lowered.items() if name == wanted]
     if named:
         return (next((at for at in named if _may_be_classes(profiles[at])), named[0]),)
+    flags = [at for at in candidates if _is_flag(profiles[at])]
+    if has_pictures and len(flags) > 1:
+        return tuple(flags)
     words = [at for at in candidates if not profiles[at].is_number and _may_be_classes(profiles[at])]
     # Tables of pixels begin with the label as a rule, others end with it.
     ends = candidates[:1] + candidates[-1:] if _side(len(candidates) - 1) else candidates[-1:] + candidates[:1]
@@ -342,16 +369,16 @@ def _kind(kind: str, labels: Sequence[Profile], choices: Choices) -> str:
 
 
 def _target(kind: str, labels: Sequence[Profile], choices: Choices) -> str:
-    """Return "multi-label" or "regression"; empty for one class each."""
+    """Return what :func:`~kd_core.files.uploads.understanding.target_of` does of the kind of the examples."""
     if choices.task != "auto":
         return ""
     if len(labels) > 1:
-        return "multi-label" if all(map(_is_flag, labels)) else ""
+        return MULTI_LABEL if all(map(_is_flag, labels)) else ""
     (label,) = labels
     if label.is_number:
         is_class = _may_be_classes(label) or (kind == "images" and label.is_whole)
-        return "" if is_class else "regression"
-    return "multi-label" if separator_of(label) else ""
+        return "" if is_class else REGRESSION
+    return MULTI_LABEL if separator_of(label) else ""
 
 
 def separator_of(label: Profile) -> str:
@@ -361,6 +388,7 @@ def separator_of(label: Profile) -> str:
             continue
         parts = {part.strip() for value in label.values for part in value.split(separator)}
         several = sum(count for value, count in label.values.items() if separator in value)
-        if several >= 0.05 * label.count and "" not in parts and len(parts) <= len(label.values):
+        is_several = separator != "," or len(parts) <= len(label.values)  # a name may have a comma in it
+        if several >= 0.05 * label.count and "" not in parts and is_several:
             return separator
     return ""

@@ -35,6 +35,10 @@ class Table:
     rows: Callable[[], Iterator[Row]]  # without the header; rows may have another width, and empty cells
     unit: str = "line"  # what the number of a row counts
 
+    def place(self, number: int) -> str:
+        """Return where the row of this number is."""
+        return f"{self.unit} {number:,}"
+
 
 def open_table(file: BinaryIO) -> Table:
     """Return the table in ``file``.

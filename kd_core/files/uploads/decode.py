@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from kd_core.files.limits import MAX_IMAGE_PIXELS, RefusedError, quoted
+from kd_core.files.uploads.understanding import SEVERAL
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 ORIENTATION_TAG = 0x0112  # of EXIF
@@ -187,12 +189,13 @@ def moments(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(means), tuple(stds)
 
 
-def thumbnails(inputs: Tensor, labels: Tensor, classes: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
-    """Return some images with the names of their classes, as many of each class."""
-    each = max(1, THUMBNAILS // len(classes))
-    rows = [(labels == number).nonzero().flatten()[:each].tolist() for number in range(min(THUMBNAILS, len(classes)))]
-    return [
-        (classes[number], inputs[row].permute(1, 2, 0).squeeze(2).numpy())
-        for number, of_class in enumerate(rows)
-        for row in of_class
-    ]
+def thumbnails(inputs: Tensor, labels: Tensor, captions: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Return some images with their captions (N), as many of each class where labels (N,) are of one class each."""
+    if labels.dim() > 1:
+        rows = list(range(len(labels))[:: -(-len(labels) // THUMBNAILS)])
+    else:
+        classes = torch.unique(labels).tolist()
+        each = max(1, THUMBNAILS // len(classes))
+        of_classes = [(labels == number).nonzero().flatten()[:each] for number in classes[:THUMBNAILS]]
+        rows = torch.cat(of_classes).tolist()
+    return [(captions[row].replace(SEVERAL, ", "), inputs[row].permute(1, 2, 0).squeeze(2).numpy()) for row in rows]

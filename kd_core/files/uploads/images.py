@@ -103,7 +103,7 @@ class FolderFiles:
             raise DamagedError(f"{quoted(path)} cannot be read: remove it.") from error
 
 
-def _check_stored(count: int, pixels: int, colour: str) -> None:
+def check_stored(count: int, pixels: int, colour: str) -> None:
     """Raise RefusedError for more images than may be stored."""
     if count * pixels * pixels * (1 if colour == "grey" else 3) > MAX_STORED_BYTES:
         raise RefusedError(f"{count:,} images of {pixels} × {pixels} pixels are too many: choose fewer pixels.")
@@ -123,10 +123,18 @@ def read(source: Source, pixels: int, colour: str, check: Callable[[int, int, st
         RefusedError: There are no images that can be read, or they are beyond a limit.
     """
     listed = list_images(source.files)
-    left_out = [*source.left_out, *listed.left_out, *_empty_folders(source.folders, listed)]
+    listed.left_out += _empty_folders(source.folders, listed)
     if len({image.label for image in listed.images}) > MAX_CLASSES:
         raise RefusedError(f"it has too many class folders: give at most {MAX_CLASSES:,} classes.")
-    (check or _check_stored)(len(listed.images), pixels, colour)
+    return read_listed(source, listed, pixels, colour, check)
+
+
+def read_listed(
+    source: Source, listed: ImageList, pixels: int, colour: str, check: Callable[[int, int, str], None] | None = None
+) -> Examples:
+    """Read the images (N, C, pixels, pixels) of a list, see :func:`read`."""
+    left_out = [*source.left_out, *listed.left_out]
+    (check or check_stored)(len(listed.images), pixels, colour)
     most_decoded = np.inf if check else MAX_DECODED_PIXELS
     squares: list[decode.Pixels] = []
     images: list[ImageFile] = []

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from kd_core.base.seeds import generator
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 HELD_OUT = 0.15  # of each class, for validation and again for test; at least one example
@@ -46,6 +49,28 @@ def across_splits(first: Tensor, given_splits: Tensor) -> Tensor:
     return given_splits < nearest[first]
 
 
+@dataclass(frozen=True)
+class Copies:
+    """Copies among examples, and the splits that these have."""
+
+    stated: tuple[int, ...]  # splits that the file gives
+    is_across: Tensor  # (N,) bool, see :func:`across_splits`; none where no splits are given
+    contradictory: int  # examples with another label than the first one with the same input
+
+    @property
+    def missing(self) -> list[int]:
+        """Splits that are drawn."""
+        return [number for number in (TEST, VALIDATION) if number not in self.stated]
+
+
+def find_copies(first: Tensor, labels: Tensor, given_splits: Tensor | None) -> Copies:
+    """Return the copies of examples, given first occurrences (N,), labels (N, ...) and splits (N,) if there are any."""
+    contradictory = int((labels != labels[first]).reshape(len(labels), -1).any(1).sum())
+    if given_splits is None:
+        return Copies((), torch.zeros_like(first, dtype=torch.bool), contradictory)
+    return Copies(tuple(sorted(set(given_splits.tolist()))), across_splits(first, given_splits), contradictory)
+
+
 def draw(
     first: Tensor,
     labels: Tensor,
@@ -66,3 +91,11 @@ def draw(
         for position, drawn in enumerate(missing):
             split[rows[position * count : (position + 1) * count]] = drawn
     return split[first]
+
+
+Draw = Callable[[Tensor, Tensor, Sequence[int], Tensor | None], Tensor]
+
+
+def draw_splits(first: Tensor, labels: Tensor, missing: Sequence[int], given_splits: Tensor | None) -> Tensor:
+    """Return the split (N,) of each example, with 15 % of each class for validation and for test; see :func:`draw`."""
+    return draw(first, labels, generator(0, "upload"), missing, given_splits)

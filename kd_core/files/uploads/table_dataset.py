@@ -17,14 +17,24 @@ from kd_core.files.uploads.columns import MISSING, Profile, Roles, blocks, to_nu
 from kd_core.files.uploads.csv_reader import Row, Table
 from kd_core.files.uploads.decode import stack_images
 from kd_core.files.uploads.splits import FOLDERS
-from kd_core.files.uploads.understanding import SEVERAL, Choices, Column, Examples, LeftOut, refuse_without
+from kd_core.files.uploads.understanding import (
+    MULTI_LABEL,
+    REGRESSION,
+    SEVERAL,
+    Choices,
+    Column,
+    Examples,
+    LeftOut,
+    form_of,
+    refuse_without,
+    target_of,
+)
 
 MAX_NUMBER = 1e30  # beyond it, sums of squares of float32 numbers overflow
 MAX_CODE = 1e15  # of a class that is a whole number, and may be written as 1.0
 NO_LABEL = MISSING - {"na", "none", "nil", "missing", "-"}  # which may be the names of classes
 MISSING_WORD = "missing"
 SHOWN_ROWS = 5
-STORABLE = ("images", "points", "table", "text", "multi-label", "regression")
 
 
 def read(table: Table, choices: Choices) -> Examples:
@@ -32,30 +42,15 @@ def read(table: Table, choices: Choices) -> Examples:
 
     The inputs are images (N, C, S, S) uint8, from S · S grey pixels or 3 · S · S colour values, all red ones before all
     green and all blue ones as in CIFAR; or rows (N, D) float64 of numbers, with NaN for missing ones, and of positions
-    among the sorted words of their column, with -1; or code points (N, L) int32 of texts. Examples of a kind that no
-    task takes have no inputs.
+    among the sorted words of their column, with -1; or code points (N, L) int32 of texts.
 
     Raises:
         RefusedError: The table cannot be understood, or is beyond a limit.
     """
-    profiles, left_out = columns.profile(table)
-    roles = columns.roles(table, profiles, choices)
-    if (
-        roles.kind.startswith("multi-label")
-        and len(roles.labels) > 1
-        and _is_one_hot(table, roles.labels, len(profiles))
-    ):
-        labels = tuple(table.names[at] for at in roles.labels)
-        roles = columns.roles(table, profiles, replace(choices, label=labels, task="classification"))
-    examples = Examples(table.format, roles.kind, np.empty((0, 0)), [], [], left_out=left_out)
-    examples.columns = [_column(at, profiles[at], roles) for at in range(len(profiles))]
-    examples.notes = _notes(profiles, roles)
-    if roles.kind in STORABLE:
-        reader = _Reader(table, profiles, roles)
-        reader.read(examples, choices)
-    else:
-        examples.rows = [tuple(cells) for _, cells in next(blocks(table.rows()), [])[:SHOWN_ROWS]]
-    refuse_without(len(examples.labels) if roles.kind in STORABLE else profiles[0].count, examples.left_out)
+    reader = Reader(table, choices)
+    examples = reader.examples
+    reader.read(choices)
+    refuse_without(len(examples.labels), examples.left_out)
     return examples
 
 
@@ -65,22 +60,44 @@ def _is_one_hot(table: Table, labels: Sequence[int], width: int) -> bool:
     return all(to_numbers(row).sum() == 1 for row in cells)
 
 
-class _Reader:
-    """Reader of the rows of a table whose columns have their roles."""
+class Reader:
+    """Reader of the rows of a table whose columns have their roles.
 
-    def __init__(self, table: Table, profiles: Sequence[Profile], roles: Roles) -> None:
-        self._table, self._profiles, self._roles = table, profiles, roles
-        words = () if roles.kind == "text" else roles.inputs
+    Attributes:
+        examples: With columns and notes, and the rows that have another number of cells than the others left out.
+        roles: What the columns are.
+    """
+
+    def __init__(self, table: Table, choices: Choices, pictures: int | None = None) -> None:
+        """Find the roles of the columns, of which that at ``pictures`` names image files.
+
+        Raises RefusedError where the table cannot be understood.
+        """
+        profiles, left_out = columns.profile(table)
+        roles = columns.roles(table, profiles, choices, pictures)
+        if (
+            target_of(roles.kind) == MULTI_LABEL
+            and len(roles.labels) > 1
+            and _is_one_hot(table, roles.labels, len(profiles))
+        ):
+            labels = tuple(table.names[at] for at in roles.labels)
+            roles = columns.roles(table, profiles, replace(choices, label=labels, task="classification"), pictures)
+        self._table, self._profiles, self.roles = table, profiles, roles
+        self._target, self._form = target_of(roles.kind), form_of(roles.kind)
+        words = roles.inputs if self._form in ("table", "points") else ()
         self._words = {at: sorted(profiles[at].values or ()) for at in words if not profiles[at].is_number}
         self._longest = 0  # characters of a text
-        is_joined = roles.kind == "multi-label" and len(roles.labels) == 1
+        is_joined = self._target == MULTI_LABEL and len(roles.labels) == 1
         self._separator = columns.separator_of(profiles[roles.labels[0]]) if is_joined else ""
+        self.examples = Examples(table.format, roles.kind, np.empty((0, 0)), [], [], left_out=left_out)
+        self.examples.columns = [_column(at, one, roles, is_image=at == pictures) for at, one in enumerate(profiles)]
+        self.examples.notes = _notes(profiles, roles, has_pixels=self._form == "images" and pictures is None)
 
-    def read(self, examples: Examples, choices: Choices) -> None:
+    def read(self, choices: Choices) -> None:
         """Fill in the examples; rows that cannot be used are left out."""
-        is_images, is_text = self._roles.kind == "images", self._roles.kind == "text"
+        examples, is_images, is_text = self.examples, self._form == "images", self._form == "text"
         words = sum(len(values) for values in self._words.values())  # each is an input, and a missing one
-        byte_count = len(self._roles.inputs) if is_images else 4 * (len(self._roles.inputs) + words)
+        byte_count = len(self.roles.inputs) if is_images else 4 * (len(self.roles.inputs) + words)
         parts: list[np.ndarray] = []
         splits: list[int] = []
         for block in blocks(self._table.rows()):
@@ -88,18 +105,18 @@ class _Reader:
             matrix, problems = self._texts(rows) if is_text else self._matrix(rows)
             usable: list[int] = []
             for position, (line, cells) in enumerate(rows):
-                label, reason = self._label(cells)
+                where = self._table.place(line)
+                label, reason = self.label(cells)
                 if reason := reason or problems.get(position, ""):
-                    where = f"{self._table.unit} {line:,}"
                     examples.left_out.append(LeftOut(where, f"{where}{reason}"))
                     continue
                 usable.append(position)
                 examples.labels.append(label)
-                examples.places.append(f"{self._table.unit} {line:,}")
+                examples.places.append(where)
                 if len(examples.rows) < SHOWN_ROWS:
                     examples.rows.append(tuple(cells))
-                if self._roles.split is not None:
-                    splits.append(FOLDERS[cells[self._roles.split].strip().lower()])
+                if self.roles.split is not None:
+                    splits.append(FOLDERS[cells[self.roles.split].strip().lower()])
             parts.append(matrix[usable].astype(np.uint8) if is_images else matrix[usable])
             byte_count = 4 * min(self._longest, MAX_TEXT) if is_text else byte_count
             if len(examples.labels) * byte_count > MAX_STORED_BYTES:
@@ -111,22 +128,22 @@ class _Reader:
             examples.inputs = inputs.numpy()
             examples.notes += notes
         if is_images and examples.labels:
-            side, channels = columns.shape(len(self._roles.inputs))
+            side, channels = columns.shape(len(self.roles.inputs))
             planes = examples.inputs.reshape(-1, channels, side, side)
             squares = [image.transpose(1, 2, 0) if channels == 3 else image[0] for image in planes]
             examples.inputs = stack_images(squares, choices.colour)
 
-    def _label(self, cells: Sequence[str]) -> tuple[str, str]:
+    def label(self, cells: Sequence[str]) -> tuple[str, str]:
         """Return the label of a row, and what is wrong with it."""
-        labels = self._roles.labels
-        if self._roles.kind == "multi-label":
+        labels = self.roles.labels
+        if self._target == MULTI_LABEL:
             return self._several(cells)
         if len(labels) == 1:
             label = cells[labels[0]].strip()
             if label.lower() in NO_LABEL:
-                what = "number" if self._roles.kind == "regression" else "name of the class"
+                what = "number" if self._target == REGRESSION else "name of the class"
                 return "", f", column {labels[0] + 1:,} is empty: write the {what} there."
-            if self._roles.kind == "regression":
+            if self._target == REGRESSION:
                 number = to_numbers([label])[0]
                 is_good = np.isfinite(number) and abs(number) <= MAX_NUMBER
                 return (repr(float(number)), "") if is_good else ("", _problem(labels[0], label))
@@ -141,7 +158,7 @@ class _Reader:
 
     def _several(self, cells: Sequence[str]) -> tuple[str, str]:
         """Return the labels of a row, with :data:`SEVERAL` between them, and what is wrong with it."""
-        labels = self._roles.labels
+        labels = self.roles.labels
         if len(labels) == 1:
             cell = cells[labels[0]].strip()
             if cell.lower() in NO_LABEL:
@@ -155,18 +172,18 @@ class _Reader:
 
     def _texts(self, rows: Sequence[Row]) -> tuple[np.ndarray, dict[int, str]]:
         """Return the texts (N,) of some rows, and what is wrong, by position, with empty ones."""
-        (at,) = self._roles.inputs
+        (at,) = self.roles.inputs
         texts = np.array([cells[at].replace(chr(END), " ").strip() for _, cells in rows], object)
         self._longest = max([self._longest, *map(len, texts)])
         return texts, {position: _problem(at, "") for position, text in enumerate(texts) if not text}
 
     def _matrix(self, rows: Sequence[Row]) -> tuple[np.ndarray, dict[int, str]]:
         """Return the inputs (N, D) float64 of some rows, and what is wrong, by position, with those that have none."""
-        matrix = np.empty((len(rows), len(self._roles.inputs)))
+        matrix = np.empty((len(rows), len(self.roles.inputs)))
         problems: dict[int, str] = {}
-        is_images = self._roles.kind == "images"
+        is_images = self._form == "images"
         by_column = list(zip(*(cells for _, cells in rows), strict=True))
-        for column, at in enumerate(self._roles.inputs if rows else ()):
+        for column, at in enumerate(self.roles.inputs if rows else ()):
             cells = by_column[at]
             if at in self._words:
                 positions = {word: number for number, word in enumerate(self._words[at])}
@@ -174,7 +191,7 @@ class _Reader:
                 continue
             numbers = to_numbers(cells)
             if is_images:
-                numbers = np.rint(numbers * 255) if self._roles.is_unit else numbers
+                numbers = np.rint(numbers * 255) if self.roles.is_unit else numbers
                 is_bad = ~((numbers >= 0) & (numbers <= 255) & (numbers == np.floor(numbers)))
             else:
                 is_bad = np.isnan(numbers) | (np.abs(numbers) > MAX_NUMBER)
@@ -182,7 +199,7 @@ class _Reader:
             for position in np.flatnonzero(is_bad):
                 cell = cells[position].strip()
                 if (is_images or cell.lower() not in MISSING) and position not in problems:
-                    problems[int(position)] = _problem(at, cell, is_images=is_images, is_unit=self._roles.is_unit)
+                    problems[int(position)] = _problem(at, cell, is_images=is_images, is_unit=self.roles.is_unit)
         return matrix, problems
 
 
@@ -206,8 +223,8 @@ def targets(examples: Examples, fewest: int) -> tuple[tuple[str, ...], Tensor]:
 
     A class that fewer than ``fewest`` examples have, or that all have, is left out, and the examples stay.
     """
-    if examples.kind == "regression":
-        (name,) = (column.name for column in examples.columns if column.role == "label")
+    if target_of(examples.kind) == REGRESSION:
+        name = next((column.name for column in examples.columns if column.role == "label"), "number")
         numbers = torch.tensor([float(label) for label in examples.labels], dtype=torch.float64)
         if float(numbers.std()) <= 1e-9 * max(1.0, float(numbers.abs().max())):
             raise RefusedError(f"the numbers of {quoted(name)} are all the same, so there is nothing to predict.")
@@ -226,16 +243,16 @@ def targets(examples: Examples, fewest: int) -> tuple[tuple[str, ...], Tensor]:
     return names, torch.tensor([[int(name in row) for name in names] for row in rows])
 
 
-def _column(at: int, one: Profile, roles: Roles) -> Column:
+def _column(at: int, one: Profile, roles: Roles, *, is_image: bool) -> Column:
     if at in roles.labels:
         return Column(one.name, "label")
     if at == roles.split:
         return Column(one.name, "split")
     if at in roles.ignored:
         return Column(one.name, "ignored", roles.ignored[at])
-    if roles.kind.endswith("images"):
-        return Column(one.name, "pixel")
-    if roles.kind.endswith("text"):
+    if form_of(roles.kind) == "images":
+        return Column(one.name, "image" if is_image else "pixel")
+    if form_of(roles.kind) == "text":
         return Column(one.name, "text")
     return (
         Column(one.name, "number")
@@ -244,26 +261,26 @@ def _column(at: int, one: Profile, roles: Roles) -> Column:
     )
 
 
-def _notes(profiles: Sequence[Profile], roles: Roles) -> list[str]:
+def _notes(profiles: Sequence[Profile], roles: Roles, *, has_pixels: bool) -> list[str]:
     """Return what was decided about values."""
     notes = []
     inputs = [profiles[at] for at in roles.inputs]
     if commas := [one.name for one in inputs if one.is_number and one.commas]:
         notes.append(f"Decimal commas of {_some(commas)} are read as points: 1,5 is 1.5.")
     for is_number, rule in ((True, "the median in training"), (False, f"a word of their own, “{MISSING_WORD}”")):
-        is_table = roles.kind not in ("images", "text")
+        is_table = form_of(roles.kind) not in ("images", "text")
         missing = [one for one in inputs if one.missing and one.is_number == is_number and is_table]
         if missing:
             count = sum(one.missing for one in missing)
             notes.append(f"{count:,} missing values of {_some([one.name for one in missing])} become {rule}.")
-    if roles.kind == "images":
+    if has_pixels:
         notes.append(f"The pixels are numbers from 0 to {'1' if roles.is_unit else '255'}.")
-    if roles.kind == "regression":
+    if target_of(roles.kind) == REGRESSION:
         notes.append(
             f"The numbers of {quoted(profiles[roles.labels[0]].name)} are predicted as numbers; they can be taken as "
             "classes instead (task=classification)."
         )
-    if roles.kind.startswith("multi-label") and len(roles.labels) == 1:
+    if target_of(roles.kind) == MULTI_LABEL and len(roles.labels) == 1:
         separator = columns.separator_of(profiles[roles.labels[0]])
         notes.append(f"The labels of an example are separated by {quoted(separator)}.")
     return notes

@@ -36,7 +36,7 @@ from kd_core.files.uploads.csv_reader import Row, Table
 from kd_core.files.uploads.decode import resize, stack_images
 from kd_core.files.uploads.folders.image_list import is_litter
 from kd_core.files.uploads.splits import FOLDERS
-from kd_core.files.uploads.understanding import SPLITS, Choices, Examples
+from kd_core.files.uploads.understanding import MULTI_LABEL, REGRESSION, SEVERAL, SPLITS, Choices, Examples
 from kd_core.files.uploads.zip_images import unpack
 
 TABLE_ENDINGS = (
@@ -116,6 +116,8 @@ def _text(value: Any) -> str:
         return str(value)
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
         return str(value)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):  # the labels of one example
+        return "|".join(value)
     raise RefusedError(
         f"its cells hold a {type(value).__name__}, not a number or a word: save pictures as files in class folders, "
         "and lists as several columns."
@@ -249,16 +251,29 @@ def _npz(arrays: Mapping[str, np.ndarray], choices: Choices) -> Content:
     splits = None if parts == [None] else np.repeat(np.array(parts, np.int64), counts)
     if x.ndim <= 2:
         return _flat_arrays(x.reshape(len(x), -1), y, splits)
-    labels, kind = [_text(value) for value in y[:, 0].tolist()], "images" if y.shape[1] == 1 else "multi-label images"
-    if kind == "images" and y.dtype.kind == "f" and (y != np.rint(y)).any():
-        kind = "regression images"
-    if kind != "images":
-        return Examples("NumPy archive", kind, np.empty((0, 0)), [], [])
-    images = stack_images(_pictures(x, choices.pixels), choices.colour)
+    target, labels = _array_labels(y, choices)
     return Examples(
-        "NumPy archive", "images", images, [label.removesuffix(".0") for label in labels],
+        "NumPy archive", f"{target} images".strip(), stack_images(_pictures(x, choices.pixels), choices.colour), labels,
         [f"example {number}" for number in range(len(x))], None if splits is None else torch.from_numpy(splits),
     )  # fmt: skip
+
+
+def _array_labels(y: np.ndarray, choices: Choices) -> tuple[str, list[str]]:
+    """Return what is said of images by labels (N, D), see `understanding.target_of`, and the label of each as text.
+
+    Raises RefusedError for several columns that are not 0 and 1, and for numbers that are not finite.
+    """
+    if y.shape[1] == 1:
+        is_number = y.dtype.kind == "f" and choices.task == "auto" and (y != np.rint(y)).any()
+        if is_number and not np.isfinite(y).all():
+            raise RefusedError("its labels have numbers that are not finite: correct them, or take them out.")
+        labels = [_text(value) for value in y[:, 0].tolist()]
+        return (REGRESSION, labels) if is_number else ("", [label.removesuffix(".0") for label in labels])
+    if y.dtype.kind not in "buif" or not ((y == 0) | (y == 1)).all():
+        raise RefusedError(f"its labels have {y.shape[1]:,} columns that are not all 0 and 1: give one for each class.")
+    if (y.sum(1) == 1).all():
+        return "", [str(number) for number in y.argmax(1).tolist()]
+    return MULTI_LABEL, [SEVERAL.join(f"label {at + 1}" for at in np.flatnonzero(row)) for row in y]
 
 
 def _flat_arrays(x: np.ndarray, y: np.ndarray, splits: np.ndarray | None) -> Table:

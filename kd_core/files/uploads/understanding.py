@@ -21,7 +21,7 @@ SPLITS = ("train", "validation", "test")
 
 CONTENT = {
     "images": "images with one class each",
-    "masks": "images with a mask each",
+    "masks": "images with masks",
     "points": "points of two numbers with one class each",
     "table": "rows of numbers and words with one class each",
     "multi-label": "rows of numbers and words with any number of labels each",
@@ -34,28 +34,34 @@ CONTENT = {
     "passages": "running text",
     "boxes": "objects with a class and a box",
 }
+TASK_OF = {  # name of the task by kind
+    "images": "classification",
+    "masks": "segmentation",
+    "points": "classification",
+    "table": "classification",
+    "multi-label": "multi_label",
+    "multi-label images": "multi_label",
+    "multi-label text": "text_multi_label",
+    "regression": "regression",
+    "regression images": "regression",
+    "regression text": "text_regression",
+    "text": "text_classification",
+    "passages": "language",
+    "boxes": "detection",
+}
 SEVERAL = "\n"  # between the classes of one example
 RUNNING = "passages"  # the kind without examples or classes
-_takers: dict[str, str] = {}  # name of the task by kind
+MULTI_LABEL, REGRESSION = "multi-label", "regression"
 
 
-def register_task(task: str, *kinds: str) -> None:
-    """Register a task for the kinds of examples that it takes, keys of :data:`CONTENT`."""
-    _takers.update(dict.fromkeys(kinds, task))
+def target_of(kind: str) -> str:
+    """Return :data:`MULTI_LABEL` or :data:`REGRESSION`, empty for examples of one class and all others."""
+    return next((target for target in (MULTI_LABEL, REGRESSION) if kind.startswith(target)), "")
 
 
-def task_of(kind: str) -> str | None:
-    """Return the name of the task that takes this kind of examples, None if none does yet."""
-    return _takers.get(kind)
-
-
-register_task("classification", "images", "points", "table")
-register_task("segmentation", "masks")
-register_task("text_classification", "text")
-register_task("multi_label", "multi-label")
-register_task("regression", "regression")
-register_task("language", RUNNING)
-register_task("detection", "boxes")
+def form_of(kind: str) -> str:
+    """Return what an input is, such as "images", "text" or "table", whatever is said of it."""
+    return kind.removeprefix(target_of(kind)).strip() or "table"
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,9 @@ class Choices:
     pixels: int = PIXELS  # per side of images from files
     colour: str = "auto"  # grey if all images are
     names: tuple[tuple[str, str], ...] = ()  # (as written, as wanted) of classes; equal ones become one class
-    kind: str = "auto"  # whether a table of pixels is one of images, and whether its longest column is a text
+    # Whether a table of pixels is one of images, and whether its longest column is a text. Of images in folders with a
+    # table beside them "images" takes the folders for the classes, and "table" the labels of the table.
+    kind: str = "auto"
     task: str = "auto"  # "classification" takes a label of many numbers as classes, "language" a file as running text
     leave_out: bool = False  # what cannot be used, instead of refusing the file
 
@@ -111,7 +119,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Column:
-    """Column of a table with its role, which is label, split, number, words, text, pixel or ignored."""
+    """Column of a table with its role, which is label, split, number, words, text, pixel, image or ignored."""
 
     name: str
     role: str
@@ -146,18 +154,17 @@ class Understanding:
     tensors: Mapping[str, Tensor] = field(default_factory=dict, repr=False)  # inputs, labels and splits (N,); or UTF-8
 
     @property
-    def task(self) -> str | None:
-        """Name of the task that takes these examples; None if none does."""
-        return task_of(self.kind)
+    def task(self) -> str:
+        """Name of the task that takes these examples."""
+        return TASK_OF[self.kind]
 
     @property
     def headline(self) -> str:
         """Format, number and kind of the examples, and the number of classes, as a sentence."""
         if self.summary:
             return f"{self.format}: {self.summary}."
-        if not (count := sum(self.examples.values())):
-            return f"{self.format}: {CONTENT[self.kind]}."
-        classes = "" if self.kind == "regression" else f", {len(self.classes)} classes"
+        count = sum(self.examples.values())
+        classes = "" if target_of(self.kind) == REGRESSION else f", {len(self.classes)} classes"
         return f"{self.format}: {count:,} {CONTENT[self.kind]}{classes}."
 
     @property
@@ -178,10 +185,6 @@ class Understanding:
     @property
     def obstacle(self) -> str:
         """Why the file cannot be stored with these choices, as a sentence; empty if it can."""
-        if self.task is None:
-            is_number = self.kind.startswith("regression")
-            remedy = "; if its numbers are classes, take them as such (task=classification)" if is_number else ""
-            return f"it holds {CONTENT[self.kind]}, and no task here takes these yet{remedy}."
         if self.left_out and not self.choices.leave_out:
             reason = self.left_out[0].reason.rstrip(".")
             first = "since" if len(self.left_out) == 1 else "the first since"
@@ -201,7 +204,7 @@ class Understanding:
                 "test holds the same."
             )
         if self.contradictory:
-            other = "with another label" if self.kind in ("multi-label", "regression") else "of another class"
+            other = "with another label" if target_of(self.kind) else "of another class"
             sentences.append(f"{_number(self.contradictory, 'example')} the same as one {other}.")
         if drawn:
             sentences.append(f"The {' and '.join(drawn)} split is drawn from the training split.")

@@ -15,6 +15,7 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, Dataset, forget, load
 from kd_core.files import uploads
 from kd_core.files.archive import format_bytes
+from kd_core.files.uploads.understanding import REGRESSION, target_of
 from kd_core.runs import downloads
 from kd_core.training.evaluation import extent
 from pages.ui.app import auth, settings
@@ -171,7 +172,9 @@ def upload_controls(dataset: Dataset, *, is_available: bool) -> None:
 def _upload_title(upload: uploads.Upload) -> str:
     if not upload.classes:
         return f"{upload.name} · {len(upload):,} characters of text"
-    return f"{upload.name} · {len(upload):,} examples, {len(upload.classes)} classes"
+    is_number = target_of(upload.kind) == REGRESSION
+    contents = "each with a number" if is_number else f"{len(upload.classes)} classes"
+    return f"{upload.name} · {len(upload):,} examples, {contents}"
 
 
 def _choose_upload() -> None:
@@ -196,7 +199,7 @@ def preview(config: RunConfig) -> None:
     elif data.has_images:
         st.caption(f"{summary} Images of the validation set with their labels:")
         sources, labels = zip(*_images(config.dataset), strict=True)
-        st.image(list(sources), list(labels), width=56, alt=[f"Image of class {label}" for label in labels])
+        st.image(list(sources), list(labels), width=56, alt=[f"Image with the label {label}" for label in labels])
     elif lines := _lines(data):
         st.caption(f"{summary} Texts of the validation set:")
         st.markdown("\n".join(f"- {line}" for line in lines))
@@ -205,14 +208,14 @@ def preview(config: RunConfig) -> None:
 
 
 def _lines(data: Data) -> list[str]:
-    """Return some validation texts as Markdown, after the name of their class if they have one; empty for others."""
+    """Return some validation texts as Markdown, after their labels if they have any; empty for other data."""
     split, step = data.validation, -(-len(data.validation) // SAMPLES)
     texts = [" ".join(text.split()) for text in data.task.text_of(split.inputs[::step], data)]
     lines = [escape_markdown(shorten(text, MAX_LINE)) for text in texts]
-    if not lines or not data.task.has_class_per_example:
-        return lines
-    labels = [data.classes[label] for label in split.labels[::step].tolist()]
-    return [f"**{escape_markdown(label)}** {line}" for label, line in zip(labels, lines, strict=True)]
+    labels = [data.task.label_text(label, data) for label in split.labels[::step]]
+    return [
+        f"**{escape_markdown(label)}** {line}" if label else line for label, line in zip(labels, lines, strict=False)
+    ]
 
 
 @functools.lru_cache(maxsize=64)
@@ -220,9 +223,10 @@ def _images(dataset: Dataset) -> list[tuple[str, str]]:
     """Return the picture and the class name of the first validation images."""
     data = load(dataset)
     thumbs = thumbnails.of_validation(dataset, range(min(SAMPLES, len(data.validation))))
+    labels = [data.task.label_text(label, data) for label in data.validation.labels[:SAMPLES]]
     return [
-        (one.src, ", ".join(data.classes[label] for label in one.labels or (one.label,) if label >= 0))
-        for one in thumbs if one.src
+        (one.src, label or (data.classes[one.label] if one.label >= 0 else ""))
+        for one, label in zip(thumbs, labels, strict=False) if one.src
     ]  # fmt: skip
 
 

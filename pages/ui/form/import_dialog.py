@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from kd_core.base.options import shorten
-from kd_core.files.uploads.understanding import COLOURS, KINDS, LISTED, Choices, Understanding
+from kd_core.files.uploads.understanding import COLOURS, KINDS, LISTED, Choices, Understanding, form_of, target_of
 from pages.ui.app import settings
 from pages.ui.app.actions import actions
 from pages.ui.app.errors import catch_errors
@@ -21,14 +21,18 @@ from pages.ui.widgets.text.escape import escape_markdown
 OPEN = "import dialog"  # key of the session
 MAX_UNDERSTOOD = 2  # files whose examples stay in memory while their choices are changed
 FORMATS = (
-    "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test, or "
-    "with images and their boxes (COCO, YOLO, Pascal VOC), or with folders images and masks, whose files have the same "
-    "names; or a table with a label column (CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, of "
-    "pixels, or of texts; or a text for a language model. Nothing is stored before you press Keep."
+    "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test; or "
+    "with images and a table of their labels or numbers (CSV, JSON); or with images and their boxes (COCO, YOLO, "
+    "Pascal VOC); or with folders images and masks, whose files have the same names. Or a table with a label column "
+    "(CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, of pixels, or of texts, each with a class, "
+    "several labels or a number. Or a text for a language model. Nothing is stored before you press Keep."
 )
 TAKEN_AS = {
     "auto": "What it looks like", "classification": "Examples with one class each",
     "language": "Running text, for a language model",
+}  # fmt: skip
+LABELS = {
+    "auto": "What it looks like", "table": "Those of the table", "images": "The names of the folders",
 }  # fmt: skip
 TITLES = {"train": "Training", "validation": "Validation", "test": "Test"}
 MAX_COLUMNS = 30  # of the table of the first rows
@@ -89,7 +93,10 @@ def show() -> None:
         names = st.session_state[_key(file, "names")] = dict(previous.choices.names)
         st.error(escape_markdown(problem))
     st.markdown(f"**{escape_markdown(understood.headline)}**")
-    if understood.columns or understood.kind in ("images", "boxes", "masks"):
+    has_files = any(column.role == "image" for column in understood.columns)
+    if has_files or (not understood.columns and form_of(understood.kind) in ("images", "boxes", "masks")):
+        _files(file, understood)
+    if understood.columns:
         _columns(file, understood)
     if understood.obstacle and not understood.left_out:
         st.warning(escape_markdown(understood.obstacle[:1].upper() + understood.obstacle[1:]))
@@ -145,35 +152,42 @@ def _latest(file: Any) -> Understanding | None:
         return next((one for (key, _), one in reversed(_understood.items()) if key == file.file_id), None)
 
 
-def _columns(file: Any, understood: Understanding) -> None:
-    """Draw the choices of columns, or those of images in folders, and the first rows of a table."""
+def _files(file: Any, understood: Understanding) -> None:
+    """Draw the choices of image files, whose labels may be in a table beside them."""
     left, right = st.columns(2, gap="medium")
-    if not understood.columns:
-        choices = understood.choices
-        left.number_input("Size in pixels", 8, 224, choices.pixels, step=8, key=_key(file, "pixels"))
-        _colour(right, file, understood)
-        return
+    choices = understood.choices
+    left.number_input("Size in pixels", 8, 224, choices.pixels, step=8, key=_key(file, "pixels"))
+    _colour(right, file, understood)
+    if choices.kind != "auto" or understood.columns or any("kind=table" in note for note in understood.notes):
+        st.selectbox(
+            "Labels are", LABELS, list(LABELS).index(choices.kind), key=_key(file, "kind"),
+            format_func=LABELS.__getitem__,
+        )  # fmt: skip
+
+
+def _columns(file: Any, understood: Understanding) -> None:
+    """Draw the choices of columns and the first rows of a table."""
+    left, right = st.columns(2, gap="medium")
     label, names = understood.label, [column.name for column in understood.columns]
     options: list[tuple[str, ...]] = [(name,) for name in names]
     options += [label] if label not in options else []
     left.selectbox(
         "Label column", options, options.index(label), key=_key(file, "label"),
-        format_func=", ".join, help="The column with the class of each row.",
+        format_func=", ".join, help="The column with the class, the labels or the number of each row.",
     )  # fmt: skip
-    candidates = [name for name in names if name not in label]
-    right.multiselect(
-        "Ignored columns", candidates, list(understood.ignored), key=_key(file, "ignore"),
-        help="Columns that are no inputs, such as row numbers.",
-    )  # fmt: skip
-    has_text = any(column.detail.startswith("text") for column in understood.columns)
-    if understood.kind in ("images", "text") or understood.choices.kind != "auto" or has_text:
-        left.selectbox("Rows are", KINDS, KINDS.index(understood.choices.kind), key=_key(file, "kind"))
-    if understood.kind == "images":
-        _colour(right, file, understood)
-    is_number = understood.kind.startswith(("regression", "multi-label")) or st.session_state.get(
-        _key(file, "task"), False
-    )
-    if is_number:
+    form = form_of(understood.kind)
+    if not any(column.role == "image" for column in understood.columns):
+        candidates = [name for name in names if name not in label]
+        right.multiselect(
+            "Ignored columns", candidates, list(understood.ignored), key=_key(file, "ignore"),
+            help="Columns that are no inputs, such as row numbers.",
+        )  # fmt: skip
+        has_text = any(column.detail.startswith("text") for column in understood.columns)
+        if form in ("images", "text") or understood.choices.kind != "auto" or has_text:
+            left.selectbox("Rows are", KINDS, KINDS.index(understood.choices.kind), key=_key(file, "kind"))
+        if form == "images":
+            _colour(right, file, understood)
+    if target_of(understood.kind) or st.session_state.get(_key(file, "task"), False):
         st.checkbox("Take the values of the label as classes", key=_key(file, "task"))
     details = {
         column.name: column.role + (f": {column.detail}" if column.detail else "") for column in understood.columns
@@ -229,7 +243,7 @@ def _classes(file: Any, understood: Understanding, names: dict[str, str]) -> Non
             list(pictures),
             [shorten(label, 12) for label in labels],
             width=64,
-            alt=[f"Image of class {label}" for label in labels],
+            alt=[f"Image with the label {label}" for label in labels],
         )
 
 

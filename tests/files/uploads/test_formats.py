@@ -14,8 +14,10 @@ import pytest
 import torch
 from sklearn.datasets import load_iris
 
+from kd_core.datasets import load
+from kd_core.datasets.upload import Uploaded
 from kd_core.files import uploads
-from kd_core.files.uploads import Choices, table_formats
+from kd_core.files.uploads import table_formats
 from tests.files.uploads.conftest import noise, packed, written
 
 Refuse = Callable[..., str]
@@ -180,9 +182,21 @@ def test_a_missing_package_is_named_with_its_extra(refusal: Refuse, monkeypatch:
     assert 'pip install "distillery-lab[tables]"' in sentence
 
 
-def test_labels_of_arrays_with_several_columns_are_recognised_and_kept_by_no_task(home: Path) -> None:
-    labels = np.eye(4, dtype=int)[np.arange(12) % 4] | np.eye(4, dtype=int)[np.arange(12) % 3]
-    understood = uploads.inspect("arrays.npz", npz(x=noise(12, 8, 8), y=labels), Choices())
-    assert understood.kind == "multi-label images"
-    with pytest.raises(ValueError, match="any number of labels each, and no task here takes these yet"):
-        uploads.keep(understood)
+def test_labels_of_arrays_with_several_columns_are_classes_of_their_own(home: Path) -> None:
+    labels = np.eye(4, dtype=int)[np.arange(24) % 4] | np.eye(4, dtype=int)[np.arange(24) % 3]
+    upload = uploads.add("arrays.npz", npz(x=noise(24, 8, 8), y=labels))
+    assert (upload.kind, upload.classes) == ("multi-label images", ("label 1", "label 2", "label 3", "label 4"))
+    data = load(Uploaded(id=upload.id))
+    assert data.shape == (1, 8, 8)
+    assert sum(split.labels.sum(0) for split in data.splits.values()).tolist() == labels.sum(0).tolist()
+
+
+def test_numbers_of_arrays_of_images_are_predicted_and_infinite_ones_refused(home: Path, refusal: Refuse) -> None:
+    numbers = np.linspace(-1.5, 2.25, 24)
+    upload = uploads.add("arrays.npz", npz(x=noise(24, 8, 8), y=numbers))
+    data = load(Uploaded(id=upload.id))
+    values = torch.cat([split.labels for split in data.splits.values()])[:, 0]
+    in_unit = values * data.label_scale[0] + data.label_centre[0]
+    assert in_unit.sort().values.numpy() == pytest.approx(numbers, abs=1e-5)
+    numbers[3] = np.inf
+    assert "are not finite" in refusal(npz(x=noise(24, 8, 8), y=numbers), "arrays.npz")

@@ -66,7 +66,7 @@ def reasons(files: Files) -> list[str]:
 def test_pairs_of_images_and_masks_are_a_segmentation() -> None:
     understanding = inspected(pairs())
     assert (understanding.kind, understanding.task, understanding.obstacle) == ("masks", "segmentation", "")
-    assert understanding.headline == "ZIP archive of images and masks: 12 images with a mask each, 3 classes."
+    assert understanding.headline == "ZIP archive of images and masks: 12 images with masks, 3 classes."
     assert understanding.classes == ("class 0", "class 1", "class 2")
     assert sum(counts[0] for counts in understanding.counts.values()) == 12  # the background is in every image
     assert {len(understanding.tensors["splits"]), len(understanding.tensors["labels"])} == {12}
@@ -82,7 +82,7 @@ def test_palettes_and_grey_values_are_class_numbers_and_255_is_none(palette: boo
     (row,) = np.flatnonzero((understanding.tensors["labels"].numpy() == values).all((1, 2)))
     image = np.asarray(Image.open(io.BytesIO(files["data/images/3.png"])))
     assert (understanding.tensors["inputs"][row].permute(1, 2, 0).numpy() == image).all()
-    assert "of the pixels have no class" in " ".join(understanding.notes)
+    assert "of the pixels of masks have no class" in " ".join(understanding.notes)
 
 
 def test_flat_colours_become_classes_and_that_is_said() -> None:
@@ -116,7 +116,7 @@ def test_masks_are_cut_and_scaled_as_their_images() -> None:
         ({"data/masks/3.png": picture(9)}, '\"data/masks/3.png\" has 256 colours, as a photo or a smoothed mask has'),
         ({"data/masks/3.png": png(mask(3), form="JPEG")}, '\"data/masks/3.png\" is a JPEG, whose compression changes'),
         ({"data/masks/3.png": b"nothing"}, '\"data/masks/3.png\" is not an image that can be read'),
-        ({"data/images/13.png": picture(13)}, '\"data/images/13.png\" has no mask of the same name'),
+        ({"data/masks/4.png": png(mask(4)[:-1])}, '\"data/masks/4.png\" has 16 × 15 pixels, and its image 16 × 16'),
         ({"data/masks/13.png": png(mask(3))}, '\"data/masks/13.png\" has no image of the same name'),
         ({"data/classes.txt": b"ground\ncat\n"}, "has the value 2, and classes.txt names 2 classes, 0 to 1"),
     ],
@@ -137,12 +137,41 @@ def test_what_cannot_be_used_is_listed_with_its_reason(change: Files, sentence: 
     [
         (pairs(3), "it has 3 different images with masks"),
         (pairs(change=np.zeros_like), "its masks have one class alone"),
-        ({"images/1.png": picture(1), "masks/2.png": png(mask(1))}, "has no mask of the same name"),
+        ({"images/1.png": picture(1), "masks/2.png": png(mask(1))}, "has no mask of the same name, and no other image"),
     ],
 )
 def test_what_is_no_segmentation_is_refused(files: Files, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         inspected(files)
+
+
+def test_images_without_a_mask_are_training_images_without_a_label() -> None:
+    files = pairs() | {f"data/images/{number}.png": picture(number) for number in range(12, 20)}
+    understanding = inspected(files)
+    assert understanding.obstacle == ""
+    assert understanding.headline == "ZIP archive of images and masks: 20 images with masks, 3 classes."
+    assert "of the pixels" not in " ".join(understanding.findings)
+    assert "8 of the images have no mask. They are training images without labels" in " ".join(understanding.findings)
+    lacks_label = (understanding.tensors["labels"] == 255).flatten(1).all(1)
+    assert understanding.tensors["splits"][lacks_label].tolist() == [0] * 8
+    assert sum(counts[0] for counts in understanding.counts.values()) == 12
+
+
+def test_a_copy_of_a_held_out_image_without_a_mask_is_taken_out() -> None:
+    files = pairs() | {f"data/images/copy {number}.png": picture(number) for number in range(12)}
+    understanding = inspected(files)
+    held_out = int((understanding.tensors["splits"] > 0).sum())
+    assert (understanding.across, len(understanding.tensors["inputs"])) == (held_out, 24 - held_out)
+
+
+def test_a_test_image_without_a_mask_is_listed() -> None:
+    files: Files = {}
+    for number, split in enumerate(["train"] * 8 + ["test"] * 5):
+        files |= {f"{split}/images/{number}.png": picture(number), f"{split}/masks/{number}.png": png(mask(number))}
+    files |= {"train/images/20.png": picture(20), "test/images/21.png": picture(21)}
+    assert reasons(files) == [
+        '"test/images/21.png" has no mask of the same name, which test images need: add one.'
+    ]  # fmt: skip
 
 
 def test_given_folders_are_the_splits_and_names_name_the_classes() -> None:
@@ -167,3 +196,30 @@ def test_networks_learn_own_masks_and_pixels_without_a_class_are_left_out() -> N
     (*_, finished) = Trainer(from_flat(settings))
     assert finished.outcome == "completed"  # type: ignore[attr-defined]
     assert all(torch.isfinite(torch.tensor(test["loss"])) for test in finished.test.values())  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labelled", ["0", "5"])
+def test_the_scheme_of_few_labels_learns_from_images_without_a_mask_and_no_other_one_does(labelled: str) -> None:
+    files = pairs() | {f"data/images/{number}.png": picture(number) for number in range(12, 20)}
+    upload = uploads.add("mine.zip", packed(files), pixels=16)
+    settings = {
+        "dataset": "upload", "dataset_id": upload.id, "epochs": "1", "teacher_epochs": "1", "batch_size": "4",
+        "labelled": labelled,
+    }  # fmt: skip
+    data = load(Uploaded(id=upload.id))
+    seen = {}
+    for scheme in ("offline", "unlabelled"):
+        config = from_flat(settings | {"scheme": scheme})
+        phases = config.scheme.phases(config)
+        seen[scheme] = [phase.view.sample(data) for phase in phases]
+        (*_, finished) = Trainer(config)
+        assert finished.outcome == "completed"  # type: ignore[attr-defined]
+    with_masks = int(data.has_label.sum())
+    assert (with_masks, len(data.train)) == (8, 16)
+    assert [len(rows) for rows, _ in seen["offline"]] == [8, int(labelled) or 8]
+    assert [len(rows) for rows, _ in seen["unlabelled"]] == [8, 16]
+    assert all(data.has_label[rows].all() for rows, _ in seen["offline"])
+    rows, labels = seen["unlabelled"][1]
+    assert rows.sort().values.tolist() == list(range(16))
+    assert int((labels >= 0).flatten(1).any(1).sum()) == (int(labelled) or 8)

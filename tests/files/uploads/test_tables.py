@@ -13,13 +13,13 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from kd_core.base.registry import find_plugin
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import from_flat
 from kd_core.datasets import Data, load
 from kd_core.datasets.upload import Uploaded
 from kd_core.files import uploads
 from kd_core.files.uploads import Choices, Understanding
-from kd_core.files.uploads.understanding import register_task, task_of
+from kd_core.files.uploads.understanding import CONTENT, TASK_OF
 from kd_core.training.loop import Trainer
 
 Refuse = Callable[..., str]
@@ -358,20 +358,49 @@ def test_a_regression_target_becomes_classes_only_if_the_user_says_so() -> None:
     assert (understood.kind, len(understood.classes)) == ("points", 40)
 
 
-def test_texts_and_images_with_such_labels_are_recognised_and_said() -> None:
-    texts = pd.DataFrame({"line": [f"some text of row {row} that is long" for row in range(60)]})
-    understood = inspect(texts.assign(score=RANDOM.normal(size=60)))
-    assert understood.kind == "regression text"
-    assert "no task here takes these yet" in understood.obstacle
+TEXTS = pd.DataFrame({"line": [f"some text of row {row} that is long" for row in range(60)]})
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "task", "classes"),
+    [
+        (RANDOM.normal(size=60), "regression text", "text_regression", ("about",)),
+        (["cat|dog", "cat", "dog"] * 20, "multi-label text", "text_multi_label", ("cat", "dog")),
+    ],
+)
+def test_texts_with_a_number_or_several_labels_are_taken(
+    home: Path, column: Any, kind: str, task: str, classes: tuple[str, ...]
+) -> None:
+    understood = inspect(TEXTS.assign(about=column))
+    assert (understood.kind, understood.task, understood.obstacle) == (kind, task, "")
+    assert understood.classes == classes
+    upload = uploads.keep(understood)
+    data = load(Uploaded(id=upload.id))
+    assert data.task.name == task
+    assert "that is long" in data.task.text_of(data.test.inputs, data)[0]
+    assert data.train.labels.shape[1] == len(classes)
+
+
+def test_texts_whose_number_is_none_are_listed_and_left_out_on_demand() -> None:
+    scores = RANDOM.normal(size=60).astype(object)
+    scores[[4, 5, 6]] = ["good", "nan", "inf"]
+    understood = inspect(TEXTS.assign(score=scores))
+    assert [reason.split(":")[0] for reason in (one.reason for one in understood.left_out)] == [
+        "line 6, column 2", "line 7, column 2 is empty", "line 8, column 2",
+    ]  # fmt: skip
+    assert understood.obstacle
+    assert sum(inspect(TEXTS.assign(score=scores), leave_out=True).examples.values()) == 57
+
+
+def test_labels_between_bars_may_be_more_than_their_combinations() -> None:
+    understood = inspect(of_points(label=["red|warm", "blue|cold", "green"] * 20))
+    assert understood.classes == ("blue", "cold", "green", "red", "warm")
 
 
 def test_names_with_a_comma_are_no_several_labels() -> None:
     assert inspect(of_points(label=["red, dark", "blue, light"] * 30)).kind == "points"
 
 
-def test_a_task_registers_the_kinds_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kd_core.files.uploads.understanding._takers", {})
-    assert task_of("regression") is None
-    register_task("forecast", "regression", "text")
-    assert (task_of("regression"), task_of("text"), task_of("images")) == ("forecast", "forecast", None)
-    assert inspect(of_points(price=RANDOM.normal(size=60))).obstacle == ""
+def test_there_is_a_task_for_every_kind_of_examples() -> None:
+    assert TASK_OF.keys() == CONTENT.keys()
+    assert set(TASK_OF.values()) <= set(plugins("tasks"))

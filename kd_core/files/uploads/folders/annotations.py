@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -13,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 from kd_core.files.limits import quoted
-from kd_core.files.uploads.folders.image_list import READABLE, is_litter
+from kd_core.files.uploads.folders.image_list import READABLE, ImagePaths, is_litter
 from kd_core.files.uploads.understanding import LeftOut
 
 COCO, YOLO, VOC = "COCO JSON", "YOLO text files", "Pascal VOC XML"
@@ -98,31 +97,12 @@ def _json(content: bytes) -> Any:
         return None
 
 
-class _ImageFiles:
-    """Images by path, by the end of the path and by name, as far as these are unique."""
-
-    def __init__(self, images: Sequence[str]) -> None:
-        self._images = set(images)
-        names = Counter(PurePosixPath(path).name for path in images)
-        self._by_name = {PurePosixPath(path).name: path for path in images if names[PurePosixPath(path).name] == 1}
-
-    def find(self, name: str, near: str = "") -> str | None:
-        """Return the image of this name, first in the folders around the file ``near``."""
-        name = name.replace("\\", "/").removeprefix("./")
-        for folder in PurePosixPath(near).parents if near else ():
-            for inner in ("", "images"):
-                path = str(folder / inner / name).removeprefix("./")
-                if path in self._images:
-                    return path
-        return name if name in self._images else self._by_name.get(PurePosixPath(name).name)
-
-
 Place = tuple[str, float, float]  # path, width and height of an image
 
 
 def _coco(documents: Mapping[str, dict[str, Any]], images: Sequence[str]) -> Annotations:
     """Read COCO JSON, whose boxes are x, y, width and height in pixels (Lin et al. 2014)."""
-    result, files = Annotations(COCO), _ImageFiles(images)
+    result, files = Annotations(COCO), ImagePaths(images)
     for path, document in documents.items():
         places = _coco_images(path, document, files, result)
         names = {one.get("id"): str(one.get("name", "")) for one in _dicts(document, "categories")}
@@ -150,7 +130,7 @@ def _coco(documents: Mapping[str, dict[str, Any]], images: Sequence[str]) -> Ann
     return result
 
 
-def _coco_images(path: str, document: Mapping[str, Any], files: _ImageFiles, result: Annotations) -> dict[Any, Place]:
+def _coco_images(path: str, document: Mapping[str, Any], files: ImagePaths, result: Annotations) -> dict[Any, Place]:
     """Return the images of a COCO document by id, and add them, or why they cannot be used, to the result."""
     places: dict[Any, Place] = {}
     for one in _dicts(document, "images"):
@@ -174,7 +154,7 @@ def _coco_images(path: str, document: Mapping[str, Any], files: _ImageFiles, res
 
 def _voc(contents: Mapping[str, bytes], images: Sequence[str]) -> Annotations | None:
     """Read Pascal VOC XML, whose corners are in pixels from 1 on (Everingham et al. 2010)."""
-    result, files, is_any = Annotations(VOC), _ImageFiles(images), False
+    result, files, is_any = Annotations(VOC), ImagePaths(images), False
     for path, content in contents.items():
         try:
             if ENTITY.search(content[:10_000]):  # entities can be made to fill the memory

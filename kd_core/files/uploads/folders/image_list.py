@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -42,6 +43,35 @@ def is_litter(path: str) -> bool:
     return any(SYSTEM_FILES.fullmatch(part) for part in parts) or (
         not path.endswith("/") and READ_ME.fullmatch(parts[-1]) is not None
     )
+
+
+class ImagePaths:
+    """Images by path, by name and by the name without its ending, as far as these are unique."""
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self._images = set(images)
+        self._by_name = unique_by(images, lambda path: path.name) | unique_by(images, lambda path: path.stem)
+
+    def find(self, name: str, near: str = "") -> str | None:
+        """Return the image of this name, first in the folders around the file ``near``."""
+        name = name.replace("\\", "/").removeprefix("./")
+        for folder in PurePosixPath(near).parents if near else ():
+            for inner in ("", "images"):
+                path = str(folder / inner / name).removeprefix("./")
+                if path in self._images:
+                    return path
+        return name if name in self._images else self._by_name.get(PurePosixPath(name).name)
+
+
+def unique_by(paths: Sequence[str], key: Callable[[PurePosixPath], str]) -> dict[str, str]:
+    """Return the paths by their keys, without those whose key another one has."""
+    counts = Counter(key(PurePosixPath(path)) for path in paths)
+    return {name: path for path in paths if counts[name := key(PurePosixPath(path))] == 1}
+
+
+def split_of(path: str) -> int | None:
+    """Return the split that a folder train, val or test on the way to a file says, None without one."""
+    return next((FOLDERS[part.lower()] for part in path.split("/")[:-1] if part.lower() in FOLDERS), None)
 
 
 def list_images(paths: Iterable[str], readable: Sequence[str] = READABLE, noun: str = "images") -> ImageList:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from kd_core.base.seeds import generator
 from kd_core.files import text as text_files
-from kd_core.files.limits import MAX_DECODED_PIXELS, MAX_STORED_BYTES, MIN_CLASS_EXAMPLES, RefusedError, quoted
+from kd_core.files.limits import MAX_DECODED_PIXELS, MIN_CLASS_EXAMPLES, RefusedError, quoted
 from kd_core.files.uploads import decode, splits
-from kd_core.files.uploads.folders.image_list import NOT_READABLE, READABLE, is_litter
-from kd_core.files.uploads.images import Source
-from kd_core.files.uploads.splits import FOLDERS
+from kd_core.files.uploads.folders.image_list import NOT_READABLE, READABLE, is_litter, split_of
+from kd_core.files.uploads.images import Source, check_stored
+from kd_core.files.uploads.splits import Draw, draw_splits
 from kd_core.files.uploads.understanding import SPLITS, Choices, LeftOut, Understanding, refuse_without
 from kd_core.files.uploads.zip_images import DamagedError
 
-IMAGES, MASKS = "images", "masks"  # folders
+IMAGES, MASKS = "images", "masks"  # names of folders
+FOLDERS = {IMAGES, MASKS}
 NO_LABEL = 255  # value of a mask for pixels without a class
 MOST_VALUES = 64  # of all masks; more are those of a photo, or of a smoothed mask
 NAMES = "classes.txt"  # of the values of masks, one per line
@@ -27,23 +28,24 @@ NAMES = "classes.txt"  # of the values of masks, one per line
 
 @dataclass(frozen=True)
 class MaskedImage:
-    """Image with its mask, and its split."""
+    """Image with its mask, if it has one, and its split."""
 
     path: str
-    mask: str
+    mask: str  # empty for none
     split: int | None  # position in SPLITS; None if the folders give no splits
 
 
 def has_masks(paths: Iterable[str]) -> bool:
     """Return whether some files are in a folder "images" and others in a folder "masks"."""
     folders = {folder.lower() for path in paths if not is_litter(path) for folder in path.split("/")[:-1]}
-    return {IMAGES, MASKS} <= folders
+    return folders >= FOLDERS
 
 
 def list_masked_images(paths: Iterable[str]) -> tuple[list[MaskedImage], list[LeftOut], list[str]]:
-    """Return pairs of an image and the mask of the same name, what is left out, and what is passed over.
+    """Return images with the mask of the same name, what is left out, and what is passed over.
 
     Names are compared without their endings. A folder train, val or test around or inside of both folders is a split.
+    Training images may be without a mask.
 
     Raises:
         RefusedError: There is no pair.
@@ -53,6 +55,8 @@ def list_masked_images(paths: Iterable[str]) -> tuple[list[MaskedImage], list[Le
     for path in sorted(paths):
         pure = PurePosixPath(path)
         side = next((part.lower() for part in pure.parts[:-1] if part.lower() in sides), "")
+        if pure.name.lower() == NAMES:
+            continue
         if is_litter(path) or not side or pure.suffix.lower() not in (*READABLE, *NOT_READABLE):
             passed_over.append(path)
         elif pure.suffix.lower() in NOT_READABLE:
@@ -62,22 +66,31 @@ def list_masked_images(paths: Iterable[str]) -> tuple[list[MaskedImage], list[Le
             sides[side][key] = path
     pairs = []
     for key, path in sides[IMAGES].items():
-        if (mask := sides[MASKS].get(key)) is None:
-            left_out.append(LeftOut(path, f"{quoted(path)} has no mask of the same name: add one, or take it out."))
+        mask, split = sides[MASKS].get(key, ""), split_of(path)
+        if not mask and split not in (None, splits.TRAIN):
+            reason = f"{quoted(path)} has no mask of the same name, which {SPLITS[split]} images need: add one."
+            left_out.append(LeftOut(path, reason))
         else:
-            split = next((FOLDERS[part.lower()] for part in key[:-1] if part.lower() in FOLDERS), None)
             pairs.append(MaskedImage(path, mask, split))
     for key, path in sides[MASKS].items():
         if key not in sides[IMAGES]:
             left_out.append(LeftOut(path, f"{quoted(path)} has no image of the same name: add it, or take it out."))
-    if not pairs:
-        raise RefusedError(left_out[0].reason if left_out else "its folders images and masks are empty.")
+    if not any(pair.mask for pair in pairs):
+        without = f"{quoted(pairs[0].path)} has no mask of the same name, and no other image has one: rename the masks."
+        raise RefusedError(without if pairs else "its folders images and masks are empty.")
     return pairs, left_out, passed_over
 
 
-def understand(name: str, source: Source, choices: Choices) -> Understanding:
+def understand(
+    name: str,
+    source: Source,
+    choices: Choices,
+    check: Callable[[int, int, str], None] | None = None,
+    draw: Draw = draw_splits,
+) -> Understanding:
     """Return images with masks as they would be stored.
 
+    Images without a mask become training images without a label, and so do those whose pixels all have no class.
     Values of masks are numbers of classes, which the file :data:`NAMES` may name; colours become classes in the order
     of their codes. Tensors are ``inputs`` (N, C, S, S), ``labels`` (N, S, S) of bytes, :data:`NO_LABEL` for none, and
     ``splits`` (N,). ``counts`` are the images of a split in which a class occurs.
@@ -87,9 +100,8 @@ def understand(name: str, source: Source, choices: Choices) -> Understanding:
     """
     pairs, left_out, passed_over = list_masked_images(source.files)
     left_out += source.left_out
-    side, channels = choices.pixels, 1 if choices.colour == "grey" else 3
-    if len(pairs) * side * side * (channels + 1) > MAX_STORED_BYTES:
-        raise RefusedError(f"{len(pairs):,} images of {side} × {side} pixels are too many: choose fewer pixels.")
+    side = choices.pixels
+    (check or check_stored)(len(pairs), side, choices.colour)
     names, decoded = _value_names(source), 0
     squares: list[decode.Pixels] = []
     masks: list[np.ndarray] = []
@@ -98,10 +110,10 @@ def understand(name: str, source: Source, choices: Choices) -> Understanding:
         try:
             square, mask, size = _read_pair(source, pair, side, names)
         except RefusedError as error:
-            left_out.append(LeftOut(pair.mask, str(error)))
+            left_out.append(LeftOut(pair.mask or pair.path, str(error)))
             continue
         decoded += size
-        if decoded > MAX_DECODED_PIXELS:
+        if check is None and decoded > MAX_DECODED_PIXELS:
             raise RefusedError("its images have too many pixels in all: make them smaller.")
         squares.append(square)
         masks.append(mask)
@@ -112,14 +124,23 @@ def understand(name: str, source: Source, choices: Choices) -> Understanding:
     if len(set(classes)) < len(classes):
         raise RefusedError("two classes of its masks have the same name: give each its own.")
     inputs, labels = torch.from_numpy(decode.stack_images(squares, choices.colour)), torch.from_numpy(numbers)
-    first = splits.first_occurrences(inputs)
-    if (different := len(set(first.tolist()))) < MIN_CLASS_EXAMPLES:
-        raise RefusedError(f"it has {different} different images with masks: give at least {MIN_CLASS_EXAMPLES}.")
     stated = {pair.split for pair in used}
-    stated = set() if None in stated or len(stated) < 2 else stated
-    of_folders = torch.tensor([pair.split for pair in used]) if stated else None
+    stated = set() if None in stated or splits.TRAIN not in stated or len(stated) < 2 else stated
+    split = torch.tensor([pair.split if stated else splits.TRAIN for pair in used])
+    inputs, labels, split = _without_across(inputs, labels, split)
+    has_label = (labels != NO_LABEL).flatten(1).any(1)
+    first = splits.first_occurrences(inputs[has_label])
+    if (different := len(torch.unique(first))) < MIN_CLASS_EXAMPLES:
+        raise RefusedError(f"it has {different} different images with masks: give at least {MIN_CLASS_EXAMPLES}.")
     missing = [number for number in (splits.TEST, splits.VALIDATION) if number not in stated]
-    split = splits.draw(first, torch.zeros_like(first), generator(0, "upload"), missing, of_folders)
+    split[has_label] = draw(first, torch.zeros_like(first), missing, split[has_label])
+    inputs, labels, split = _without_across(inputs, labels, split)
+    if without := len(labels) - len(first):
+        notes.append(
+            f"{without:,} of the images have no mask. They are training images without labels, from which the scheme "
+            "“Few labels, many images” learns (scheme=unlabelled); the other schemes do not use them."
+        )
+    first = splits.first_occurrences(inputs)
     occurs = torch.stack([(labels == number).flatten(1).any(1) for number in range(len(classes))], 1)
     return Understanding(
         name, f"{source.format.split(' of ')[0]} of images and masks", "masks", choices, left_out=tuple(left_out),
@@ -127,9 +148,15 @@ def understand(name: str, source: Source, choices: Choices) -> Understanding:
         counts={part: tuple(occurs[split == number].sum(0).tolist()) for number, part in enumerate(SPLITS)},
         sizes={part: int((split == number).sum()) for number, part in enumerate(SPLITS)},
         given_splits=tuple(part for number, part in enumerate(SPLITS) if number in stated),
-        copies=int((first != torch.arange(len(first))).sum()),
+        copies=int((first != torch.arange(len(first))).sum()), across=len(used) - len(inputs),
         tensors={"inputs": inputs, "labels": labels, "splits": split.to(torch.uint8)},
     )  # fmt: skip
+
+
+def _without_across(inputs: Tensor, labels: Tensor, split: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images, masks and splits without the copies of images of a split that is nearer to the test."""
+    is_kept = ~splits.across_splits(splits.first_occurrences(inputs), split)
+    return inputs[is_kept], labels[is_kept], split[is_kept]
 
 
 def _read_pair(
@@ -137,8 +164,11 @@ def _read_pair(
 ) -> tuple[decode.Pixels, np.ndarray, int]:
     """Return the square of an image, that of its mask with colours as numbers below 0, and the pixels of the image.
 
-    Raises RefusedError.
+    Without a mask no pixel has a class. Raises RefusedError.
     """
+    if not pair.mask:
+        square, pixels = decode.decode(source.read(pair.path), pair.path, side)
+        return square, np.full((side, side), NO_LABEL), pixels
     image, mask = source.read(pair.path), decode.decode_mask(source.read(pair.mask), pair.mask)
     if mask.shape[:2] != (size := decode.size_of(image, pair.path)):
         raise DamagedError(
@@ -200,6 +230,7 @@ def _number_values(codes: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray,
     numbers = np.full(codes.shape, NO_LABEL, np.uint8)
     for number, value in enumerate(values):
         numbers[codes == value] = number
-    if (numbers == NO_LABEL).any():
-        notes.append(f"{(numbers == NO_LABEL).mean():.1%} of the pixels have no class.")
+    in_masks = numbers[(numbers != NO_LABEL).any((1, 2))]
+    if (in_masks == NO_LABEL).any():
+        notes.append(f"{(in_masks == NO_LABEL).mean():.1%} of the pixels of masks have no class.")
     return numbers, tuple(classes), notes
