@@ -12,9 +12,9 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kd_core.analysis.examples import thumbnails
+from kd_core.analysis.examples import predicted, thumbnails
 from kd_core.base import marks
-from kd_core.base.events import Generated
+from kd_core.base.events import Generated, Predicted
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
@@ -125,8 +125,24 @@ def _charts(panel: _PanelContext) -> None:
         _curves(panel)
     with right:
         _bars(panel)
+    if panel.frames.predicted is not None:
+        _predicted(panel, panel.frames.predicted)
     if panel.frames.generated is not None:
         _generated(panel, panel.frames.generated)
+
+
+def _predicted(panel: _PanelContext, event: Predicted) -> None:
+    """Draw what the networks predict for one image, beside the truth."""
+    names = {"image": "Image", "labels": "Truth", **roles.titles(panel.config)}
+    order = [role for role in names if role in event.masks or role in event.boxes]
+    figures = "".join(
+        f'<figure style="margin: 0"><img src="{picture.src}" alt="{escape(names[role])}: {escape(picture.text)}" '
+        f'title="{escape(picture.text)}" width="112" style="image-rendering: pixelated">'
+        f"<figcaption>{escape(names[role])}</figcaption></figure>"
+        for role, picture in predicted.pictures(load(panel.config.dataset), event, order).items()
+    )
+    st.caption(f"Validation image {event.image + 1:,} after step {event.step:,} of {event.phase}")
+    st.html(f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{figures}</div>')
 
 
 def _generated(panel: _PanelContext, event: Generated) -> None:
