@@ -35,9 +35,21 @@ def pictures(data: Data, event: Predicted, roles: Sequence[str]) -> dict[str, Pi
     return {"image": Picture(image, f"image {event.image + 1:,}"), **masks}
 
 
+def legend(data: Data, event: Predicted) -> dict[str, str]:
+    """Return the colour of every class that the pictures of an event can have."""
+    names = data.classes if event.masks else data.classes[:-1]  # the last class of cells is the background
+    return dict(zip(names, _colours(len(names), has_ground=bool(event.masks)), strict=True))
+
+
+def _colours(count: int, *, has_ground: bool) -> list[str]:
+    classes = CLASSES["light"]
+    cycle = [classes[number % len(classes)] for number in range(count)]
+    return [GROUND, *cycle][:count] if has_ground else cycle
+
+
 def _mask(encoded: str, size: Sequence[int], classes: Sequence[str]) -> Picture:
     mask = torch.frombuffer(bytearray(base64.b64decode(encoded)), dtype=torch.uint8).long().reshape(*size)
-    colours = [GROUND, *(CLASSES["light"][number % len(CLASSES["light"])] for number in range(len(classes) - 1))]
+    colours = _colours(len(classes), has_ground=True)
     palette = torch.tensor([list(bytes.fromhex(colour[1:])) for colour in (*colours, NONE)], dtype=torch.uint8)
     present = ", ".join(classes[number] for number in mask.unique().tolist() if number < len(classes))
     return Picture(png(palette[mask.clamp(max=len(classes))], is_written=False), present)
@@ -45,14 +57,13 @@ def _mask(encoded: str, size: Sequence[int], classes: Sequence[str]) -> Picture:
 
 def _boxes(image: str, boxes: Sequence[Sequence[float]], classes: Sequence[str], *, has_scores: bool) -> Picture:
     """Return an image with boxes, each with its class, and its score unless it is true."""
-    shapes, texts = [], []
+    shapes, texts, colours = [], [], _colours(len(classes), has_ground=False)
     for number, score, x0, y0, x1, y1 in boxes:
         texts.append(classes[int(number)] + (f" {percent(score, 0)}" if has_scores else ""))
-        colour = CLASSES["light"][int(number) % len(CLASSES["light"])]
         x, y, width, height = (round(SIDE * value, 1) for value in (x0, y0, x1 - x0, y1 - y0))
         shapes.append(
-            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="none" stroke="{colour}" stroke-width="2">'
-            f"<title>{escape(texts[-1])}</title></rect>"
+            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="none" stroke="{colours[int(number)]}" '
+            f'stroke-width="2"><title>{escape(texts[-1])}</title></rect>'
         )
     drawn = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIDE} {SIDE}" width="{SIDE}" height="{SIDE}">'

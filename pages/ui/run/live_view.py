@@ -120,29 +120,38 @@ def _scrubber(panel: _PanelContext) -> None:
 
 
 def _charts(panel: _PanelContext) -> None:
+    if panel.frames.predicted is not None:
+        _predicted(panel, panel.frames.predicted)
     left, right = st.columns(2, gap="medium")
     with left:
         _curves(panel)
     with right:
         _bars(panel)
-    if panel.frames.predicted is not None:
-        _predicted(panel, panel.frames.predicted)
     if panel.frames.generated is not None:
         _generated(panel, panel.frames.generated)
 
 
 def _predicted(panel: _PanelContext, event: Predicted) -> None:
     """Draw what the networks predict for one image, beside the truth."""
-    names = {"image": "Image", "labels": "Truth", **roles.titles(panel.config)}
+    data, names = load(panel.config.dataset), {"image": "Image", "labels": "Truth", **roles.titles(panel.config)}
+    glyphs = {role: style["glyph"] for role, style in marks.ROLES.items()}
     order = [role for role in names if role in event.masks or role in event.boxes]
     figures = "".join(
         f'<figure style="margin: 0"><img src="{picture.src}" alt="{escape(names[role])}: {escape(picture.text)}" '
-        f'title="{escape(picture.text)}" width="112" style="image-rendering: pixelated">'
-        f"<figcaption>{escape(names[role])}</figcaption></figure>"
-        for role, picture in predicted.pictures(load(panel.config.dataset), event, order).items()
+        f'title="{escape(picture.text)}" height="96" style="image-rendering: pixelated">'
+        f"<figcaption>{glyphs.get(role, '')} {escape(names[role])}</figcaption></figure>"
+        for role, picture in predicted.pictures(data, event, order).items()
     )
-    st.caption(f"Validation image {event.image + 1:,} after step {event.step:,} of {event.phase}")
-    st.html(f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{figures}</div>')
+    legend = "".join(
+        f'<div><span style="display: inline-block; width: 10px; height: 10px; background: {colour}"></span> '
+        f"{escape(name)}</div>"
+        for name, colour in predicted.legend(data, event).items()
+    )
+    note = f"Validation image {event.image + 1:,} after step {event.step:,} of {event.phase}"
+    st.html(
+        '<div style="font-size: 14px; line-height: 1.3"><div style="display: flex; flex-wrap: wrap; gap: 12px">'
+        f'{figures}<div style="max-height: 120px; overflow: hidden">{legend}</div></div>{note}</div>'
+    )
 
 
 def _generated(panel: _PanelContext, event: Generated) -> None:
