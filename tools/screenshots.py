@@ -1,7 +1,7 @@
 """Screenshots of every page.
 
-``python -m tools.screenshots`` writes those of the documents, or only those of the pages that are named. ``--all FOLDER``
-writes every page in both themes at 1280x720, 1920x1080 and 390x844 pixels instead.
+``python -m tools.screenshots`` writes those of the documents, or only those of the pages that are named. ``--all
+FOLDER`` writes every page in both themes at 1280x720, 1920x1080 and 390x844 pixels instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.config.sweep.search import plan_search
+from kd_core.config.sweep.search import Search, plan_search
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import ACTIVE
 from tools.chromium import FLAGS, find_or_install
@@ -73,7 +73,7 @@ def addresses(server: Server) -> Iterator[tuple[str, str]]:
         if dataset in runs:
             yield page, f"{server.url}/{page}?{urlencode({'run': runs[dataset]})}"
     for row in server.store().sweeps():
-        page = "search" if row.sweep.search else "sweep"
+        page = "search" if isinstance(row.plan, Search) else "sweep"
         yield page, f"{server.url}/sweep?{urlencode({'sweep': row.id})}"
     for page in ("compare", "experiments", "glossary"):
         yield page, f"{server.url}/{page}"
