@@ -44,7 +44,7 @@ def train(folder: Path, pages: Collection[str]) -> None:
         axes = (Axis("temperature", ("1", "2", "4", "8")), Axis("alpha", ("0.5", "0.7", "0.9")))
         names.append(manager.start_sweep(Sweep(base, axes, (0, 1, 2))))
     if "search" in pages:
-        ranges = {"temperature": "1..16:log", "alpha": "0..1:linear", "label_weight": "0..2:linear"}
+        ranges = {"temperature": "1..16:log", "alpha": "0..1:linear", "learning_rate": "0.001..0.1:log"}
         search, _ = plan_search(from_flat({"dataset": "moons"}), ranges, {}, (0, 1), trials=30, confirmations=5)
         names.append(manager.start_search(search))
     while any(manager.status(name).is_active for name in names):  # type: ignore[union-attr]
