@@ -67,6 +67,6 @@ class CrossImage(FeatureMethod):
         return tuple(Match(*names) for names in pair.stage_pairs[-1:])
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
-        places = [min(self.grid, side) for side in teacher_features.shape[2:]]
-        student, teacher = (F.adaptive_avg_pool2d(maps, places) for maps in (student_features, teacher_features))
-        return cross_image(student, teacher, self.tau)
+        height, width = (min(self.grid, side) for side in teacher_features.shape[2:])
+        pooled = (F.adaptive_avg_pool2d(maps, (height, width)) for maps in (student_features, teacher_features))
+        return cross_image(*pooled, temperature=self.tau)

@@ -15,7 +15,7 @@ SEARCHED = 8  # images of the validation set
 def richest_image(labels: Tensor) -> int:
     """Return which of the first examples has most different labels; these are (N, ..., D), D numbers per place."""
     places = labels[:SEARCHED].flatten(1, -2)
-    return max(range(len(places)), key=lambda image: len(places[image].unique(dim=0)))
+    return max(range(len(places)), key=lambda image: len(torch.unique(places[image], dim=0)))
 
 
 @torch.no_grad()

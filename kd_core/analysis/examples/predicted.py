@@ -51,7 +51,7 @@ def _mask(encoded: str, size: Sequence[int], classes: Sequence[str]) -> Picture:
     mask = torch.frombuffer(bytearray(base64.b64decode(encoded)), dtype=torch.uint8).long().reshape(*size)
     colours = _colours(len(classes), has_ground=True)
     palette = torch.tensor([list(bytes.fromhex(colour[1:])) for colour in (*colours, NONE)], dtype=torch.uint8)
-    present = ", ".join(classes[number] for number in mask.unique().tolist() if number < len(classes))
+    present = ", ".join(classes[number] for number in torch.unique(mask).tolist() if number < len(classes))
     return Picture(png(palette[mask.clamp(max=len(classes))], is_written=False), present)
 
 
