@@ -1,7 +1,7 @@
 """Screenshots of every page.
 
-``python -m tools.screenshots`` writes those of the documents. ``--all FOLDER`` writes every page in both themes at
-1280x720, 1920x1080 and 390x844 pixels instead.
+``python -m tools.screenshots`` writes those of the documents, or only those of the pages that are named. ``--all
+FOLDER`` writes every page in both themes at 1280x720, 1920x1080 and 390x844 pixels instead.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.config.sweep.search import Search, plan_search
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import ACTIVE
 from tools.chromium import FLAGS, find_or_install
@@ -26,18 +27,26 @@ IMAGES = ROOT / "docs" / "images"
 SIZES = ((1280, 720), (1920, 1080), (390, 844))
 SETTLE = 6.0  # seconds until a page has drawn its charts on two busy cores
 RUN_SECONDS = 120.0
+TASKS = {"language": "python_docs", "segmentation": "scenes", "detection": "shapes"}  # data sets by page
+PAGES = (
+    *("start", "temperature", "distill", "inspect", "compress", *TASKS, "sweep", "search"),
+    *("compare", "experiments", "glossary"),
+)
 
 
-def train(folder: Path) -> None:
-    """Store a run on digits, one on texts, and a sweep of twelve cells and three seeds."""
+def train(folder: Path, pages: Collection[str]) -> None:
+    """Store a run on digits, and where their pages are wanted one for each task, a sweep and a search."""
     base = from_flat({"dataset": "digits", "labelled": "50"})
     manager = RunManager(folder)
-    axes = (Axis("temperature", ("1", "2", "4", "8")), Axis("alpha", ("0.5", "0.7", "0.9")))
-    names = [
-        manager.start(base),
-        manager.start(from_flat({"dataset": "python_docs"})),
-        manager.start_sweep(Sweep(base, axes, (0, 1, 2))),
-    ]
+    names = [manager.start(base)]
+    names += [manager.start(from_flat({"dataset": dataset})) for page, dataset in TASKS.items() if page in pages]
+    if "sweep" in pages:
+        axes = (Axis("temperature", ("1", "2", "4", "8")), Axis("alpha", ("0.5", "0.7", "0.9")))
+        names.append(manager.start_sweep(Sweep(base, axes, (0, 1, 2))))
+    if "search" in pages:
+        ranges = {"temperature": "1..16:log", "alpha": "0..1:linear", "learning_rate": "0.001..0.1:log"}
+        search, _ = plan_search(from_flat({"dataset": "moons"}), ranges, {}, (0, 1), trials=30, confirmations=5)
+        names.append(manager.start_search(search))
     while any(manager.status(name).is_active for name in names):  # type: ignore[union-attr]
         time.sleep(0.2)
     manager.close()
@@ -55,15 +64,17 @@ def wait_until_idle(server: Server, at_least: int) -> None:
 
 
 def addresses(server: Server) -> Iterator[tuple[str, str]]:
-    """Yield the name and the address of each page, with stored runs in view."""
-    digits = next(run.id for run in server.store().runs() if run.config.dataset.name == "digits")
+    """Yield the name and the address of each page, with stored runs in view where there are any."""
+    runs = {run.config.dataset.name: run.id for run in server.store().runs()}
     yield "start", server.url
     for page in ("temperature", "distill", "inspect", "compress"):
-        yield page, f"{server.url}/{page}?{urlencode({'run': digits})}"
-    texts = next(run.id for run in server.store().runs() if run.config.dataset.name == "python_docs")
-    yield "language", f"{server.url}/language?{urlencode({'run': texts})}"
-    sweep = server.store().sweeps()[0].id
-    yield "sweep", f"{server.url}/sweep?{urlencode({'sweep': sweep})}"
+        yield page, f"{server.url}/{page}?{urlencode({'run': runs['digits']})}"
+    for page, dataset in TASKS.items():
+        if dataset in runs:
+            yield page, f"{server.url}/{page}?{urlencode({'run': runs[dataset]})}"
+    for row in server.store().sweeps():
+        page = "search" if isinstance(row.plan, Search) else "sweep"
+        yield page, f"{server.url}/sweep?{urlencode({'sweep': row.id})}"
     for page in ("compare", "experiments", "glossary"):
         yield page, f"{server.url}/{page}"
 
@@ -80,9 +91,11 @@ def main() -> None:
     """Take the screenshots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page in every size and theme")
-    folder, chromium = parser.parse_args().all, find_or_install()
+    parser.add_argument("pages", nargs="*", choices=(*PAGES, []), metavar="PAGE", help="those to be shown; default all")
+    arguments, chromium = parser.parse_args(), find_or_install()
+    folder, pages = arguments.all, arguments.pages or PAGES
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
-        train(Path(data))
+        train(Path(data), pages)
         server = Server(Path(data))
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         browser.new_page().goto(server.url)
@@ -92,6 +105,8 @@ def main() -> None:
             for width, height in sizes:
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
                 for name, address in addresses(server):
+                    if name not in pages:
+                        continue
                     file = folder / f"{name}-{theme}-{width}.png" if folder else IMAGES / f"{name}.png"
                     shoot(page, address, file)
         browser.close()

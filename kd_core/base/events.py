@@ -139,6 +139,24 @@ class Written(Event):
 
 
 @dataclass(frozen=True)
+class Predicted(Event):
+    """Masks or boxes that networks predict for one validation image.
+
+    ``masks[role]`` is base64 of the classes of ``size`` pixels (height, width), one unsigned byte each, 255 for none.
+    ``boxes[role]`` are a class, a score and the corners x0 y0 x1 y1 as fractions of the image's sides. The truth has
+    the role "labels"; like a teacher, it is there at step 0 alone.
+    """
+
+    phase: str
+    step: int
+    epoch: int
+    image: int  # position in the split
+    size: list[int]
+    masks: dict[str, str]
+    boxes: dict[str, list[list[float]]]
+
+
+@dataclass(frozen=True)
 class Generated(Event):
     """Some of the images that networks are trained on in the place of stored ones, as they are at this step.
 
@@ -225,6 +243,7 @@ EVENT_CLASSES: dict[str, type[Event]] = {
         Probed,
         Surface,
         Written,
+        Predicted,
         Generated,
         Adjusted,
         Switched,

@@ -128,28 +128,34 @@ def split_into_stages(name: str, channels: int, classes: int, *, is_pretrained: 
     ``is_pretrained`` loads torchvision's default weights, except a last layer for other classes, and nothing on the
     meta device. Raises ValueError where the weights are not available.
     """
-    return ARCHITECTURES[name].stages(_whole_network(name, channels, classes, is_pretrained=is_pretrained))
+    title = ARCHITECTURES[name].title
+    return ARCHITECTURES[name].stages(whole_network(name, title, channels, classes, is_pretrained=is_pretrained))
 
 
 def original_names(name: str, channels: int, classes: int) -> dict[str, str]:
     """Return torchvision's names of the tensors of a network, in its order, by their names in :func:`join_stages`."""
     with torch.device("meta"):
-        network = _whole_network(name, channels, classes, is_pretrained=False)
+        network = whole_network(name, ARCHITECTURES[name].title, channels, classes, is_pretrained=False)
         names = {id(tensor): key for key, tensor in network.state_dict(keep_vars=True).items()}
         joined = join_stages(ARCHITECTURES[name].stages(network), 0).state_dict(keep_vars=True)
     by_original = {names[id(tensor)]: key for key, tensor in joined.items()}
     return {by_original[original]: original for original in names.values()}
 
 
-def _whole_network(name: str, channels: int, classes: int, *, is_pretrained: bool) -> Any:
-    """Build torchvision's network, with a first layer for ``channels`` and without operations in place."""
+def whole_network(name: str, title: str, channels: int, classes: int, *, is_pretrained: bool, **options: object) -> Any:
+    """Build torchvision's network, with a first layer for ``channels`` and without operations in place.
+
+    ``is_pretrained`` loads the default weights that fit, and nothing on the meta device; ``options`` are torchvision's.
+    Raises ValueError where the weights are not available.
+    """
     import torchvision  # slow to import, and needed by these networks alone
 
-    network: Any = torchvision.models.get_model(name, weights=None, num_classes=classes)
+    network: Any = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
     loads = is_pretrained and torch.get_default_device().type != "meta"
     if loads:
-        state, weights = network.state_dict(), _weights(name)
-        matching = {key: value for key, value in weights.items() if state[key].shape == value.shape}
+        state, weights = network.state_dict(), _weights(name, title)
+        # An auxiliary classifier of a segmentation network is not built.
+        matching = {key: value for key, value in weights.items() if key in state and state[key].shape == value.shape}
         network.load_state_dict(state | matching)
     if channels != 3:
         path, first = next((key, module) for key, module in network.named_modules() if isinstance(module, nn.Conv2d))
@@ -180,7 +186,7 @@ def adapt_first_convolution(old: nn.Conv2d, channels: int, keeps_weights: bool) 
     return new
 
 
-def _weights(name: str) -> dict[str, Tensor]:
+def _weights(name: str, title: str) -> dict[str, Tensor]:
     """Return torchvision's default weights from torch hub's cache or the internet. Raises ValueError."""
     import torchvision  # slow to import
 
@@ -190,7 +196,7 @@ def _weights(name: str) -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:  # no network; a broken file
         file = weights.url.rsplit("/", 1)[-1]
         raise NotAvailableError(
-            f"The pretrained weights of {ARCHITECTURES[name].title} are not in torch hub's cache and could not be "
+            f"The pretrained weights of {title} are not in torch hub's cache and could not be "
             f"downloaded ({error}): connect this machine once, put {file} into {torch.hub.get_dir()}/checkpoints, or "
             "switch pretrained off."
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kd_core.base.events import Event, Predicted
 from kd_core.base.metrics import fraction
 from kd_core.tasks import Measure, Outputs, SplitData, Task
 from kd_core.tasks._boxes import (
     BOX,
     CELL_PIXELS,
+    Detections,
     average_precisions,
     decode,
     detect,
@@ -25,9 +27,11 @@ from kd_core.tasks._boxes import (
     sides_of,
     true_boxes,
 )
+from kd_core.tasks._pictures import outputs_of_image, richest_image
 
 CELL = "cell of a grid"  # what has a row of logits
 BACKGROUND = "background"  # the last class
+DRAWN_SCORE = 0.3  # of a box that is drawn while a network trains
 DFL_WEIGHT = 0.25  # of the distributions beside the overlap of the boxes
 
 
@@ -102,6 +106,20 @@ class Detection(Task):
         """
         return {"boxes": box_loss(outputs, labels)}
 
+    def details(
+        self,
+        position: tuple[str, int, int],
+        networks: Mapping[str, nn.Module],
+        teacher: tuple[str, nn.Module] | None,
+        data: SplitData,
+    ) -> Iterable[Event]:
+        image, is_first = richest_image(data.validation.labels), position[1] == 0
+        outputs = outputs_of_image(image, networks, teacher, data, is_first=is_first)
+        detections = {role: detect(output[None])[0] for role, output in outputs.items()}
+        if is_first:
+            detections["labels"] = true_boxes(data.validation.labels[image : image + 1], len(data.classes) - 1)[0]
+        yield Predicted(*position, image, [], {}, {role: _drawn_boxes(one) for role, one in detections.items()})
+
     def test_metrics(
         self,
         network: nn.Module,
@@ -111,6 +129,17 @@ class Detection(Task):
     ) -> Mapping[str, Any]:
         measured = measure(outputs(network), data.test.labels)
         return {"accuracy": measured["ap50"], **measured}
+
+
+def _drawn_boxes(detections: Detections) -> list[list[float]]:
+    """Return class, score and corners of the boxes with a score of at least :data:`DRAWN_SCORE`, the best first."""
+    return [
+        [number, round(score, 3), *(round(side, 4) for side in box)]
+        for number, score, box in zip(
+            detections.classes.tolist(), detections.scores.tolist(), detections.boxes.tolist(), strict=True
+        )
+        if score >= DRAWN_SCORE
+    ]
 
 
 def box_loss(outputs: Tensor, labels: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,11 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kd_core.base.events import Event, Predicted
 from kd_core.tasks import Measure, Outputs, SplitData, Task
+from kd_core.tasks._pictures import outputs_of_image, richest_image
 
 PIXEL = "pixel"  # what has a row of logits
 LOGITS_MAP = "logits map"  # layer with a map (K, H, W) of logits
 FRAME = 2  # pixels between a pixel and the frame that shows where it is
+MAX_SIDE = 64  # pixels of a mask in an event
+NO_LABEL = 255  # class of a pixel without one, in a mask of bytes
 NEAR = 1  # pixels between a true boundary and a predicted one that counts as the same
 
 
@@ -54,6 +59,22 @@ class Segmentation(Task):
             image[:, top : bottom + 1, [left, right]] = brightest
         return framed
 
+    def details(
+        self,
+        position: tuple[str, int, int],
+        networks: Mapping[str, nn.Module],
+        teacher: tuple[str, nn.Module] | None,
+        data: SplitData,
+    ) -> Iterable[Event]:
+        image, is_first = richest_image(data.validation.labels[..., None]), position[1] == 0
+        outputs = outputs_of_image(image, networks, teacher, data, is_first=is_first)
+        masks = {role: output.argmax(-1) for role, output in outputs.items()}
+        if is_first:
+            masks["labels"] = data.validation.labels[image].cpu()
+        encoded = {role: encode_mask(mask, MAX_SIDE) for role, mask in masks.items()}
+        (size, *_) = (size for size, _ in encoded.values())
+        yield Predicted(*position, image, size, {role: classes for role, (_, classes) in encoded.items()}, {})
+
     def test_metrics(
         self,
         network: nn.Module,
@@ -67,6 +88,16 @@ class Segmentation(Task):
             "pixel_accuracy": (predicted == masks)[has_label].double().mean().item(),
             "boundary_recall": boundary_recall(predicted, masks),
         }
+
+
+def encode_mask(mask: Tensor, max_side: int) -> tuple[list[int], str]:
+    """Return the size of a mask (H, W) and its classes as bytes in base64.
+
+    Of a mask with more than ``max_side`` pixels it has every second or third one.
+    """
+    step = -(-max(mask.shape) // max_side)
+    small = torch.where(mask < 0, NO_LABEL, mask)[::step, ::step].to(torch.uint8).contiguous()
+    return list(small.shape), base64.b64encode(small.numpy().tobytes()).decode()
 
 
 def class_ious(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:

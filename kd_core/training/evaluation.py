@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.base.events import Event, Generated, Pinned, Probed, Step, Surface, Validated, Written
+from kd_core.base.events import Event, Generated, Pinned, Predicted, Probed, Step, Surface, Validated, Written
 from kd_core.base.metrics import LARGEST, compute_metrics, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
@@ -320,10 +320,11 @@ class BestWeights:
 
 
 def without_details(new_events: Iterable[Event], last: Event | None) -> Iterator[Event]:
-    """Leave out steps, and pinned examples, surfaces and texts but at the beginning and in the ``last`` evaluation."""
+    """Leave out steps, and what networks predict but at the beginning and in the ``last`` evaluation."""
+    details = Probed | Surface | Written | Predicted | Generated
     is_full = False
     for event in new_events:
         if isinstance(event, Validated):
             is_full = event.step == 0 or event is last
-        if not isinstance(event, Step) and (is_full or not isinstance(event, Probed | Surface | Written | Generated)):
+        if not isinstance(event, Step) and (is_full or not isinstance(event, details)):
             yield event

@@ -15,13 +15,16 @@ from kd_core.methods.channel_wise import channel_wise
 from kd_core.methods.class_attention import ClassAttention, class_attention, class_maps
 from kd_core.methods.contrastive import MemoryBank, contrastive
 from kd_core.methods.correlation import correlation
+from kd_core.methods.cross_image import cross_image
 from kd_core.methods.curriculum_temperature import LearnedTemperature, curriculum_temperature
 from kd_core.methods.divergence import divergence
 from kd_core.methods.flow import flow
 from kd_core.methods.hints import hints
+from kd_core.methods.intra_class import intra_class, labels_of_places, rows_and_columns
 from kd_core.methods.localisation import localisation
 from kd_core.methods.one_for_all import exit_branch
 from kd_core.methods.pearson_features import pearson_features
+from kd_core.methods.pixel_similarity import pixel_similarity
 from kd_core.methods.probability_transfer import probability_transfer
 from kd_core.methods.relational import relational, relational_angle, relational_distance
 from kd_core.methods.reused_classifier import projector, reused_classifier
@@ -112,6 +115,10 @@ REFERENCES: dict[tuple[str, str], Loss] = {
     ("ickd", "cifar_CB"): of_maps(channel_correlation, ("student_map", "teacher_map")),
     ("cwd", "tau1"): of_maps(channel_wise, ("student_map", "teacher_map")),
     ("cwd", "tau4"): of_maps(partial(channel_wise, temperature=4), ("student_map", "teacher_map")),
+    ("skd", "pairwise"): of_maps(pixel_similarity, ("student_map", "teacher_map")),
+    ("cirkd", "tau0.1"): of_maps(cross_image, ("student_map", "teacher_map")),
+    ("cirkd", "tau1"): of_maps(partial(cross_image, temperature=1), ("student_map", "teacher_map")),
+    ("ifvd", "ifv"): lambda inputs: intra_class(inputs["student_map"], inputs["teacher_map"], inputs["labels"]),
     ("cat_kd", "r2_norm"): lambda inputs: class_attention(*cams(inputs)),
     ("cat_kd", "r2_raw"): lambda inputs: class_attention(*cams(inputs), normalised=False),
     ("cat_kd", "r4_norm"): lambda inputs: class_attention(*cams(inputs), resolution=4),
@@ -294,3 +301,14 @@ def test_the_mean_of_the_class_maps_is_the_logit_or_the_network_is_refused(name:
 def test_a_wide_resnet_normalises_its_last_maps_and_has_no_class_maps() -> None:
     model = find_plugin("models", "wide_resnet")()
     assert "does not end in this way" in ClassAttention().unsupported_reason(Pair(model, model, (1, 8, 8), 10))
+
+
+def test_labels_of_pixels_are_those_of_the_places_of_a_smaller_map_and_a_class_of_an_image_that_of_all() -> None:
+    masks = torch.arange(2 * 4 * 6).view(2, 4, 6)
+    places = labels_of_places(masks.flatten(), torch.zeros(2, 5, 2, 3))
+    assert torch.equal(places, masks[:, ::2, ::2])
+    assert torch.equal(
+        labels_of_places(torch.tensor([3, 7]), torch.zeros(2, 5, 1, 2)), torch.tensor([[[3, 3]], [[7, 7]]])
+    )
+    assert rows_and_columns(32 * 48, 5, 7) == (32, 48)  # of a map that was halved with rounding
+    assert rows_and_columns(17 * 30, 9, 15) == (17, 30)

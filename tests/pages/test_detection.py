@@ -91,3 +91,11 @@ def test_other_pages_show_a_run_of_detectors_or_say_why_they_cannot(
         assert "Detection has no class per example" in sentences[0]
     else:
         assert sentences == []
+
+
+def test_distill_draws_the_last_boxes_of_all_networks_on_the_image(open_page: Open, shared: RunManager) -> None:
+    run = shared.start(from_flat(TINY))
+    assert wait_for_end(shared, run, 200) == COMPLETED
+    html = " ".join(str(element.proto) for element in open_page("distill", run=run).get("html"))
+    for name in ("Truth", "Teacher", "Student", "Baseline student"):
+        assert f'alt=\\"{name}: ' in html

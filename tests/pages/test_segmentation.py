@@ -87,3 +87,9 @@ def test_the_other_pages_show_the_run(open_page: Open, run: str, page: str, name
     app = open_page(page, **({name: run} if name else {"dataset": "scenes"}))
     assert not app.exception
     assert not [one.value for one in app.error]
+
+
+def test_distill_draws_the_last_masks_of_all_networks_beside_the_truth(open_page: Open, run: str) -> None:
+    html = " ".join(str(element.proto) for element in open_page("distill", run=run).get("html"))
+    for name in ("Image", "Truth", "Teacher", "Student", "Baseline student"):
+        assert f'alt=\\"{name}: ' in html

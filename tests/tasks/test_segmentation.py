@@ -130,7 +130,13 @@ def test_a_run_has_a_verdict_on_the_mean_iou_and_the_loss_of_the_labelled_pixels
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["channel_wise", "attention", "similarity", "hints", "dist", "mlkd", "review"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("channel_wise", "attention", "similarity", "hints", "dist", "mlkd", "review"),
+        *("pixel_similarity", "cross_image", "intra_class"),
+    ],
+)
 def test_a_student_learns_by_losses_on_pixels_on_maps_and_on_images(method: str) -> None:
     events = list(Trainer(quick(method=method, epochs="1")))
     assert isinstance(events[-1], Finished)

@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from kd_core.analysis.examples import thumbnails
 from kd_core.analysis.replay import VALIDATION, Replay, WeightSnapshot
 from kd_core.base.devices import limit_threads
 from kd_core.nn.inference import predict_logits
-from kd_core.tasks.segmentation import mean_iou
+from kd_core.tasks.segmentation import encode_mask, mean_iou
 
 MAX_IMAGES = 40  # of a split that can be chosen
 MAX_SIDE = 128  # pixels of a map; every second or third one of a larger image is shown
-NO_LABEL = 255
 
 
 def choices(replay: Replay) -> dict[str, Any]:
@@ -39,12 +37,12 @@ def pixel_maps(replay: Replay, snapshot: WeightSnapshot, image: int, roles: Sequ
     """Return an image as a data URI, its mask (H, W) of bytes and the logits (H, W, K) by role, in base64."""
     split = _split(replay)
     mask = split.labels[image]
+    (height, width), classes = encode_mask(mask, MAX_SIDE)
     step = -(-max(mask.shape) // MAX_SIDE)
-    mask = torch.where(mask < 0, NO_LABEL, mask)[::step, ::step].to(torch.uint8)
     return {
         "src": thumbnails.of_input(replay.data, split.inputs[image : image + 1]),
-        "size": [mask.shape[1], mask.shape[0]],
-        "mask": base64.b64encode(mask.contiguous().numpy().tobytes()).decode(),
+        "size": [width, height],
+        "mask": classes,
         "logits": {
             role: base64.b64encode(maps[image][::step, ::step].contiguous().numpy().tobytes()).decode()
             for role, maps in _logits(replay, snapshot, roles).items()

@@ -98,14 +98,14 @@ def sheet(data: Data, inputs: Tensor) -> Sheet:
     padded = torch.cat([pixels, pixels.new_zeros(rows * columns - count, *pixels.shape[1:])])
     tiles = padded.reshape(rows, columns, -1, height, width)
     page = tiles.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, -1)
-    return Sheet(_png(page, zoom=1, is_written=data.fill > 0), columns, width, height, count)
+    return Sheet(png(page, zoom=1, is_written=data.fill > 0), columns, width, height, count)
 
 
 def of_input(data: Data, inputs: Tensor) -> str:
     """Return one input (1, C, H, W) as a data URI."""
     if data.task.inputs == CHARACTERS:
         return _text_pictures([_lines(data, inputs[0])])
-    return _png(data.pixels(inputs)[0].permute(1, 2, 0), is_written=data.fill > 0)
+    return png(data.pixels(inputs)[0].permute(1, 2, 0), is_written=data.fill > 0)
 
 
 def of_generated(data: Data, event: Generated, role: str) -> list[tuple[str, str]]:
@@ -113,7 +113,7 @@ def of_generated(data: Data, event: Generated, role: str) -> list[tuple[str, str
     pixels = torch.frombuffer(bytearray(base64.b64decode(event.images[role])), dtype=torch.uint8)
     images = pixels.reshape(-1, *event.shape).permute(0, 2, 3, 1)
     return [
-        (_png(image, is_written=data.fill > 0), data.classes[label])
+        (png(image, is_written=data.fill > 0), data.classes[label])
         for image, label in zip(images, event.classes[role], strict=True)
     ]
 
@@ -143,7 +143,7 @@ def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
         ]
     pixels = data.pixels(split.inputs[rows])
     return [
-        Thumbnail(label, label, src=_png(image, is_written=data.fill > 0))
+        Thumbnail(label, label, src=png(image, is_written=data.fill > 0))
         for label, image in zip(labels, pixels.permute(0, 2, 3, 1), strict=True)
     ]
 
@@ -205,7 +205,7 @@ def _text_pictures(tiles: Sequence[Sequence[str]], columns: int = 1) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
 
-def _png(pixels: Tensor, zoom: int = 0, *, is_written: bool) -> str:
+def png(pixels: Tensor, zoom: int = 0, *, is_written: bool) -> str:
     """Return an image (H, W, C) as a data URI; a written one is drawn dark on light. ``zoom`` 0 chooses a factor."""
     array = 255 - pixels.numpy() if is_written else pixels.numpy()
     image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)

@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from kd_core.base.events import (
     Failed,
     Generated,
     Pinned,
+    Predicted,
     Prepared,
     Probed,
     Skipped,
@@ -66,6 +68,7 @@ class RunFrames:
         self.prepared: Prepared | None = None
         self.pinned: Pinned | None = None
         self.failed: Failed | None = None
+        self.predicted: Predicted | None = None  # the last masks or boxes, with the truth and the teacher's
         self.generated: Generated | None = None  # the last images that were made for training
         self.extent: list[float] = []
         self.adjusted: list[Adjusted] = []
@@ -130,21 +133,28 @@ class RunFrames:
                 self.surfaces.append(frame)
             case Written():
                 self._add_texts(event)
-            case Adjusted():
-                self.adjusted.append(event)
-                text = f"{symbol(event.option)} {event.old:g} → {event.new:g}"
-                x = self._latest_x(self._axis.phases[event.phase].roles, event)
-                self.curves.append({"marker": x, "text": text, "kind": "adjusted"})
-            case Skipped():
-                x = self._latest_x(self._axis.phases[event.phase].roles, event)
-                text = f"update skipped at loss scale {event.scale:g}"
-                self.curves.append({"marker": x, "text": text, "kind": "adjusted"})
+            case Adjusted() | Skipped():
+                self._add_marker(event)
             case Switched():
                 self.switched.append(event)
             case Failed():
                 self.failed = event
+            case Predicted():
+                before = self.predicted or event
+                masks, boxes = before.masks | event.masks, before.boxes | event.boxes
+                self.predicted = replace(event, masks=masks, boxes=boxes)
             case Generated():
                 self.generated = event
+
+    def _add_marker(self, event: Adjusted | Skipped) -> None:
+        """Add a line across the curves with a text."""
+        if isinstance(event, Adjusted):
+            self.adjusted.append(event)
+            text = f"{symbol(event.option)} {event.old:g} → {event.new:g}"
+        else:
+            text = f"update skipped at loss scale {event.scale:g}"
+        x = self._latest_x(self._axis.phases[event.phase].roles, event)
+        self.curves.append({"marker": x, "text": text, "kind": "adjusted"})
 
     def _add_texts(self, event: Written) -> None:
         """Add a frame with the texts that have changed; a trained teacher always writes the same."""

@@ -12,9 +12,9 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kd_core.analysis.examples import thumbnails
+from kd_core.analysis.examples import predicted, thumbnails
 from kd_core.base import marks
-from kd_core.base.events import Generated
+from kd_core.base.events import Generated, Predicted
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
@@ -120,6 +120,8 @@ def _scrubber(panel: _PanelContext) -> None:
 
 
 def _charts(panel: _PanelContext) -> None:
+    if panel.frames.predicted is not None:
+        _predicted(panel, panel.frames.predicted)
     left, right = st.columns(2, gap="medium")
     with left:
         _curves(panel)
@@ -127,6 +129,29 @@ def _charts(panel: _PanelContext) -> None:
         _bars(panel)
     if panel.frames.generated is not None:
         _generated(panel, panel.frames.generated)
+
+
+def _predicted(panel: _PanelContext, event: Predicted) -> None:
+    """Draw what the networks predict for one image, beside the truth."""
+    data, names = load(panel.config.dataset), {"image": "Image", "labels": "Truth", **roles.titles(panel.config)}
+    glyphs = {role: style["glyph"] for role, style in marks.ROLES.items()}
+    order = [role for role in names if role in event.masks or role in event.boxes]
+    figures = "".join(
+        f'<figure style="margin: 0"><img src="{picture.src}" alt="{escape(names[role])}: {escape(picture.text)}" '
+        f'title="{escape(picture.text)}" height="96" style="image-rendering: pixelated">'
+        f"<figcaption>{glyphs.get(role, '')} {escape(names[role])}</figcaption></figure>"
+        for role, picture in predicted.pictures(data, event, order).items()
+    )
+    legend = "".join(
+        f'<div><span style="display: inline-block; width: 10px; height: 10px; background: {colour}"></span> '
+        f"{escape(name)}</div>"
+        for name, colour in predicted.legend(data, event).items()
+    )
+    note = f"Validation image {event.image + 1:,} after step {event.step:,} of {event.phase}"
+    st.html(
+        '<div style="font-size: 14px; line-height: 1.3"><div style="display: flex; flex-wrap: wrap; gap: 12px">'
+        f'{figures}<div style="max-height: 120px; overflow: hidden">{legend}</div></div>{note}</div>'
+    )
 
 
 def _generated(panel: _PanelContext, event: Generated) -> None:
