@@ -113,7 +113,7 @@ def _show(run: str, *, as_json: bool) -> int:
         if network.role in stored.test
     ]
     if lines:
-        print(table(("network", "kind", "parameters", "test accuracy"), lines))
+        print(table(("network", "kind", "parameters", f"test {stored.config.dataset.task.score_title}"), lines))
         print_recalls(stored.test, prepared.classes if prepared else [])
     print(stored.verdict.sentence)
     return 0
@@ -128,7 +128,7 @@ def _show_sweep(store: Store, row: SweepRow, *, as_json: bool) -> int:
         print(json.dumps({**_describe(row), **sweep_as_json(summary)}, ensure_ascii=False))
         return 0
     print(f"{row.id}  {row.state}  {row.seconds:.0f} s  {_describe(row)['what']}")
-    print_cells(summary)
+    print_cells(row.sweep.base, summary)
     print(table(("run", "seed", "state"), ([one.id, str(one.config.seed), one.state] for one in results)))
     if summary.best is not None and summary.best.results:
         print(summary.best.verdict.sentence)
@@ -136,12 +136,13 @@ def _show_sweep(store: Store, row: SweepRow, *, as_json: bool) -> int:
 
 
 def _show_search(store: Store, row: SweepRow, *, as_json: bool) -> int:
-    result = summarise_search(store, collect_search(store, row))
+    results = collect_search(store, row)
+    result = summarise_search(store, results)
     if as_json:
         print(json.dumps({**_describe(row), **search_as_json(result)}, ensure_ascii=False))
         return 0
     print(f"{row.id}  {row.state}  {row.seconds:.0f} s  {_describe(row)['what']}")
-    print_search(result, as_json=False)
+    print_search(results.search.base, result, as_json=False)
     return 0
 
 

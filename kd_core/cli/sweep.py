@@ -118,11 +118,11 @@ def watch_search(manager: RunManager, name: str, arguments: Namespace) -> int:
     if status is None or status.state != COMPLETED:
         print((status and status.notice) or results.reason or f"The search {name} failed.", file=sys.stderr)
         return 1
-    print_search(summarise_search(manager.store, results), as_json=arguments.json)
+    print_search(results.search.base, summarise_search(manager.store, results), as_json=arguments.json)
     return 0
 
 
-def print_search(result: SearchResult, *, as_json: bool) -> None:
+def print_search(base: RunConfig, result: SearchResult, *, as_json: bool) -> None:
     """Print the best trials of a search, why it ended, and the verdict on the best of them."""
     if as_json:
         print(json.dumps(search_as_json(result), ensure_ascii=False))
@@ -140,7 +140,7 @@ def print_search(result: SearchResult, *, as_json: bool) -> None:
         for trial in best
     ]
     if rows:
-        print(table(["trial", *names, "validation accuracy", "gain in points"], rows))
+        print(table(["trial", *names, _score(base), "gain in points"], rows))
     print(result.reason)
     if result.confirmed:
         print("The best by validation, trained again with seeds that no trial had:")
@@ -212,8 +212,12 @@ def watch_sweep(manager: RunManager, sweep_id: str, arguments: Namespace) -> int
     return _print_result(row.sweep, results, arguments)
 
 
-def print_cells(result: SweepResult) -> None:
-    """Print the cells of a sweep as a table, the best one marked."""
+def _score(base: RunConfig) -> str:
+    return f"validation {base.dataset.task.validation_score_title}"
+
+
+def print_cells(base: RunConfig, result: SweepResult) -> None:
+    """Print the cells of a sweep of a configuration as a table, the best one marked."""
     names = list(result.cells[0].values)
     rows = [
         [
@@ -226,7 +230,7 @@ def print_cells(result: SweepResult) -> None:
         ]
         for cell in result.cells
     ]
-    print(table([*names, "validation accuracy", "gain in points", "95 % interval", "p", ""], rows))
+    print(table([*names, _score(base), "gain in points", "95 % interval", "p", ""], rows))
     if len(rows) > 1 and any(cell.p_value is not None for cell in result.cells):
         print(f"Intervals and p-values are corrected for {len(rows)} comparisons (Holm).")
     if result.best is not None:
@@ -311,7 +315,7 @@ def _print_result(plan: Sweep, results: list[Result] | list[StoredRun], argument
     if arguments.json:
         print(json.dumps(sweep_as_json(summary), ensure_ascii=False))
     else:
-        print_cells(summary)
+        print_cells(plan.base, summary)
         if summary.best is not None:
             print(summary.best.verdict.sentence)
     return int(has_failed)

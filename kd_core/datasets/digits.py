@@ -25,19 +25,23 @@ class Digits(Dataset):
     recommended: ClassVar[Mapping[str, str]] = {"labelled": "50", "epochs": "120"}
 
     def load(self) -> Data:
-        """Return a fixed, stratified split into 1,000 train, 297 validation and 500 test images (1, 8, 8)."""
-        # Slow to import, and needed by this data set alone.
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
+        return read_digits()
 
-        pixels, labels = load_digits(return_X_y=True)
-        rest, test = train_test_split(np.arange(len(labels)), test_size=TEST, stratify=labels, random_state=0)
-        train, validation = train_test_split(
-            rest, train_size=TRAIN, test_size=VALIDATION, stratify=labels[rest], random_state=0
-        )
 
-        def split(rows: np.ndarray) -> Split:
-            images = torch.from_numpy((pixels[rows] / 16 - MEAN) / STD).float().reshape(-1, 1, 8, 8)
-            return Split(images, torch.from_numpy(labels[rows]).long())
+def read_digits() -> Data:
+    """Return a fixed, stratified split into 1,000 train, 297 validation and 500 test images (1, 8, 8)."""
+    # Slow to import, and needed by this data set alone.
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
 
-        return Data(split(train), split(validation), split(test), tuple("0123456789"), (MEAN,), (STD,), 1.0)
+    pixels, labels = load_digits(return_X_y=True)
+    rest, test = train_test_split(np.arange(len(labels)), test_size=TEST, stratify=labels, random_state=0)
+    train, validation = train_test_split(
+        rest, train_size=TRAIN, test_size=VALIDATION, stratify=labels[rest], random_state=0
+    )
+
+    def split(rows: np.ndarray) -> Split:
+        images = torch.from_numpy((pixels[rows] / 16 - MEAN) / STD).float().reshape(-1, 1, 8, 8)
+        return Split(images, torch.from_numpy(labels[rows]).long())
+
+    return Data(split(train), split(validation), split(test), tuple("0123456789"), (MEAN,), (STD,), 1.0)

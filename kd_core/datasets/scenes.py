@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from kd_core.base.options import choice, integer, number
 from kd_core.base.seeds import generator
-from kd_core.datasets import Data, Dataset, Split, _font_rendering, standardise
+from kd_core.datasets import Data, Dataset, Split, standardise
+from kd_core.datasets._font_rendering import fields, has_fonts
 from kd_core.files.uploads.decode import moments
 from kd_core.tasks import Task
 from kd_core.tasks.segmentation import Segmentation
@@ -69,9 +70,9 @@ class Scenes(Dataset):
 
         Raises ValueError where Pillow was built without FreeType, which draws the letters.
         """
-        if not _font_rendering.has_fonts():
+        if not has_fonts():
             raise ValueError("Drawing letters needs Pillow with FreeType: install Pillow with pip, as it is there.")
-        tiles = _font_rendering.fields(LETTERS)
+        tiles = fields(LETTERS)
         counts = {"train": self.count, "validation": VALIDATION, "test": TEST}
         drawn = {
             part: [self._scene(generator(self.draw, "scenes", part, index), tiles) for index in range(count)]

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from kd_core.base.options import number
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, Split
-from kd_core.datasets.digits import MEAN, STD, Digits
+from kd_core.datasets.digits import MEAN, STD, Digits, read_digits
 from kd_core.tasks import Task
 from kd_core.tasks.multi_label import MultiLabel
 
@@ -43,9 +43,9 @@ class SeveralDigits(Dataset):
 
         Images are (1, 8, 24), and labels (10,) are 1 for every digit that occurs, once or more.
         """
-        digits = Digits().load()
+        digits = read_digits()
         train, validation, test = (
-            self._draw(digits.splits[name], count, generator(0, "several digits", name))
+            self._draw(getattr(digits, name), count, generator(0, "several digits", name))
             for name, count in COUNTS.items()
         )
         return Data(train, validation, test, digits.classes, (MEAN,), (STD,), 0.5, task=self.task)
@@ -54,7 +54,7 @@ class SeveralDigits(Dataset):
         """Return images with digits in some of :data:`MOST` places side by side, the others empty."""
         amounts = torch.randint(1, MOST + 1, (count,), generator=random)
         is_filled = torch.rand(count, MOST, generator=random).argsort(1) < amounts[:, None]
-        rows = torch.randint(len(digits), (count, MOST), generator=random)
+        rows = torch.randint(len(digits.labels), (count, MOST), generator=random)
         ink = (digits.inputs * STD + MEAN)[rows, 0] * is_filled[:, :, None, None]
         images = ink.transpose(1, 2).flatten(2)
         images = images + self.noise * STD * torch.randn(images.shape, generator=random)

@@ -29,3 +29,10 @@ class CharacterNetwork(nn.Module):
         """Return the logits (B, K) after the last position, from no more characters than matter."""
         logits: Tensor = self(characters[:, -self.context :])[:, -1]
         return logits
+
+
+class PositionMaps(nn.Module):
+    """States (B, L, D) of positions as maps (B, D, L, 1), for losses that hook it."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states.transpose(1, 2)[..., None]

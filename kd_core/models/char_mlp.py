@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kd_core.base.options import integer
 from kd_core.models import Model
-from kd_core.models._characters import CharacterNetwork
+from kd_core.models._characters import CharacterNetwork, PositionMaps
 from kd_core.tasks import CHARACTERS, POSITION
 
 
@@ -23,20 +23,20 @@ class WindowNetwork(CharacterNetwork):
         self.width, self.units = width, units
         self.characters = nn.Embedding(classes, width)
         self.hidden = nn.Linear(context * width, units)
-        self.logits = nn.Linear(units, classes)
+        self.maps, self.logits = PositionMaps(), nn.Linear(units, classes)
 
     def forward(self, characters: Tensor) -> Tensor:
         embedded = F.pad(self.characters(characters.long()), (0, 0, self.context - 1, 0))
         windows = embedded.unfold(1, self.context, 1)  # (B, L, characters, context)
-        return self._from_windows(windows.flatten(2))
+        states = torch.tanh(self.hidden(windows.flatten(2)))
+        self.maps(states)
+        logits: Tensor = self.logits(states)
+        return logits
 
     def last_logits(self, characters: Tensor) -> Tensor:
         embedded = self.characters(characters[:, -self.context :].long())
         embedded = F.pad(embedded, (0, 0, self.context - embedded.shape[1], 0))
-        return self._from_windows(embedded.transpose(1, 2).flatten(1))
-
-    def _from_windows(self, windows: Tensor) -> Tensor:
-        logits: Tensor = self.logits(torch.tanh(self.hidden(windows)))
+        logits: Tensor = self.logits(torch.tanh(self.hidden(embedded.transpose(1, 2).flatten(1))))
         return logits
 
 
@@ -54,6 +54,12 @@ class CharMlp(Model):
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:  # noqa: ARG002
         return WindowNetwork(classes, self.context, self.characters, self.hidden)
+
+    def feature_layers(self) -> dict[str, str]:
+        return {"hidden": "maps"}
+
+    def cuttable_layers(self) -> list[str]:
+        return []
 
     def scaled(self, factor: float) -> Self:
         return self.with_values(hidden=max(1, round(self.hidden * factor)))

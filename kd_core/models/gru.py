@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kd_core.base.options import integer
 from kd_core.models import Model
-from kd_core.models._characters import CharacterNetwork
+from kd_core.models._characters import CharacterNetwork, PositionMaps
 from kd_core.tasks import CHARACTERS, POSITION
 
 
@@ -22,10 +22,11 @@ class RecurrentNetwork(CharacterNetwork):
         self.width, self.units = width, units
         self.characters = nn.Embedding(classes, width)
         self.recurrent = nn.GRU(width, units, batch_first=True)
-        self.logits = nn.Linear(units, classes)
+        self.maps, self.logits = PositionMaps(), nn.Linear(units, classes)
 
     def forward(self, characters: Tensor) -> Tensor:
         states, _ = self.recurrent(self.characters(characters.long()))
+        self.maps(states)
         logits: Tensor = self.logits(states)
         return logits
 
@@ -43,6 +44,12 @@ class Gru(Model):
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         return RecurrentNetwork(classes, math.prod(shape), self.characters, self.hidden)
+
+    def feature_layers(self) -> dict[str, str]:
+        return {"hidden": "maps"}
+
+    def cuttable_layers(self) -> list[str]:
+        return []
 
     def scaled(self, factor: float) -> Self:
         return self.with_values(hidden=max(1, round(self.hidden * factor)))

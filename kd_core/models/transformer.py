@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from kd_core.base.options import integer
 from kd_core.models import Model
-from kd_core.models._characters import CharacterNetwork
+from kd_core.models._characters import CharacterNetwork, PositionMaps
 from kd_core.tasks import CHARACTERS, POSITION
 
 
@@ -25,6 +25,7 @@ class Block(nn.Module):
         self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query_key_value, self.mixed = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.maps = PositionMaps()
 
     def forward(self, x: Tensor) -> Tensor:
         batch, length, width = x.shape
@@ -35,6 +36,7 @@ class Block(nn.Module):
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.mixed(mixed.transpose(1, 2).reshape(batch, length, width))
         result: Tensor = x + self.perceptron(self.norm_2(x))
+        self.maps(result)
         return result
 
 
@@ -74,6 +76,12 @@ class Transformer(Model):
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         return TransformerNetwork(classes, math.prod(shape), self.width, self.layers, self.heads)
+
+    def feature_layers(self) -> dict[str, str]:
+        return {f"block {number + 1}": f"blocks.{number}.maps" for number in range(self.layers)}
+
+    def cuttable_layers(self) -> list[str]:
+        return []
 
     def scaled(self, factor: float) -> Self:
         return self.with_values(width=max(1, round(self.width * factor / self.heads)) * self.heads)

@@ -109,16 +109,17 @@ class Task(Plugin):
     has_class_per_example: ClassVar[bool] = False
     measures: ClassVar[tuple[Measure, ...]] = ()
     score_title: ClassVar[str] = "accuracy"  # of :meth:`score`, inside a sentence
+    loss_title: ClassVar[str] = "loss, nats"  # of :meth:`loss`, inside a sentence
     row_score_title: ClassVar[str] = ""  # the same on the validation set, where :meth:`test_metrics` replaces it
     counts_rows: ClassVar[bool] = True  # whether the score is the fraction of rows with some property, one by one
     has_class_rows: ClassVar[bool] = True  # whether a row is logits of classes, which have a softmax and a temperature
     evaluations_per_epoch: ClassVar[int] = 1
-    # Code of :meth:`rows` and :meth:`row_labels`, after the name of a tensor; empty for both where a script cannot be
-    # written. A task with a class per example needs neither.
-    rows_code: ClassVar[str] = ""
-    labels_code: ClassVar[str] = ""
     script: ClassVar[str] = ""  # of kd_core.export.network, with which a stranger uses a network; empty for none
+    page: ClassVar[str] = ""  # of the app, which shows what its networks answer; empty for none
+    hub_task: ClassVar[str] = ""  # by which Hugging Face knows it; empty where the inputs say it
     output_note: ClassVar[str] = ""  # what an output of a network is, a sentence for who takes one home
+    answer_settings: ClassVar[Mapping[str, Any]] = {}  # what :attr:`script` must know of :meth:`decoded`
+    is_stretched: ClassVar[bool] = False  # whether an image of a user is resized as a whole, and not cropped first
     default_method: ClassVar[str] = "soft_targets"  # where neither data set nor user name one
     can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
 
@@ -155,6 +156,10 @@ class Task(Plugin):
     def answers(self, rows: Tensor) -> Tensor:
         """Return what rows (N, K) say, in the form of labels (N,)."""
         return rows.argmax(1)
+
+    def decoded(self, outputs: Tensor) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """Return what outputs (B, ...) mean, tensors (B, ...) by name, which leave beside them; by default nothing."""
+        return {}
 
     def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
         """Return the input (N, ...) from which each of these rows (N,), counted as in :meth:`rows`, is predicted."""

@@ -120,16 +120,20 @@ def object_scores(rows: Tensor) -> Tensor:
     return rows.softmax(-1)[..., :-1].amax(-1)
 
 
-def detect(outputs: Tensor) -> list[Detections]:
-    """Return the detections of outputs (B, cells, K + 1 + 4 · BINS) by image, without duplicates (NMS).
+def propose(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the boxes (B, cells, 4), scores and classes (B, cells) of outputs (B, cells, K + 1 + 4 · BINS).
 
-    Every cell proposes its likeliest class with its probability.
+    Every cell proposes its likeliest class but the background, with its probability.
     """
+    scores, classes = outputs[..., :-BOX].softmax(-1)[..., :-1].max(-1)
+    return decode(outputs[..., -BOX:]).clamp(0, 1), scores, classes
+
+
+def detect(outputs: Tensor) -> list[Detections]:
+    """Return the detections of outputs (B, cells, K + 1 + 4 · BINS) by image, without duplicates (NMS)."""
     from torchvision.ops import batched_nms  # slow to import
 
-    outputs = outputs.float().cpu()
-    scores, classes = outputs[..., :-BOX].softmax(-1)[..., :-1].max(-1)
-    boxes = decode(outputs[..., -BOX:]).clamp(0, 1)
+    boxes, scores, classes = propose(outputs.float().cpu())
     result = []
     for image in range(len(outputs)):
         rows = (scores[image] >= LEAST_SCORE).nonzero().flatten()

@@ -17,6 +17,8 @@ from kd_core.tasks import Measure, Outputs, SplitData, Task
 from kd_core.tasks._boxes import (
     BOX,
     CELL_PIXELS,
+    MOST,
+    OVERLAP,
     Detections,
     average_precisions,
     decode,
@@ -24,6 +26,7 @@ from kd_core.tasks._boxes import (
     distribution_focal_loss,
     encode,
     paired_overlaps,
+    propose,
     sides_of,
     true_boxes,
 )
@@ -52,10 +55,16 @@ class Detection(Task):
     score_title: ClassVar[str] = "AP50"
     row_score_title: ClassVar[str] = "precision of the cells"
     counts_rows: ClassVar[bool] = False
+    page: ClassVar[str] = "detection"
+    hub_task: ClassVar[str] = "object-detection"
+    script: ClassVar[str] = "predict.py"
     output_note: ClassVar[str] = (
         "An output has for every cell of the grid the logits of the classes, the background last, and those of 17 "
-        "distances of the left, top, right and bottom side from the centre of the cell."
+        "distances of the left, top, right and bottom side from the centre of the cell. Boxes are x0 y0 x1 y1 as "
+        "fractions of the image; of those of one class that overlap by half, only the one with the best score counts."
     )
+    answer_settings: ClassVar[Mapping[str, Any]] = {"boxes": {"overlap": OVERLAP, "most": MOST}}
+    is_stretched: ClassVar[bool] = True
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "ap50", "AP50", "%",
@@ -99,6 +108,10 @@ class Detection(Task):
         sees_object = (student != background) | (teacher != background)
         return fraction(student[sees_object] == teacher[sees_object]) if bool(sees_object.any()) else 1.0
 
+    def decoded(self, outputs: Tensor) -> Mapping[str, Tensor]:
+        """Return the box (B, cells, 4), the score and the class (B, cells) that every cell proposes."""
+        return dict(zip(("boxes", "scores", "classes"), propose(outputs), strict=True))
+
     def further_losses(self, outputs: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
         """Return the loss of the boxes, summed over the cells of objects and divided by the number of labelled cells.
 
@@ -127,8 +140,7 @@ class Detection(Task):
         data: SplitData,
         outputs: Outputs,
     ) -> Mapping[str, Any]:
-        measured = measure(outputs(network), data.test.labels)
-        return {"accuracy": measured["ap50"], **measured}
+        return measure(outputs(network), data.test.labels)
 
 
 def _drawn_boxes(detections: Detections) -> list[list[float]]:
@@ -162,8 +174,10 @@ def measure(outputs: Tensor, labels: Tensor) -> dict[str, float]:
     is_object = (labels[..., 0] >= 0) & (labels[..., 0] != background)
     decoded = decode(outputs[..., -BOX:])[is_object]
     overlap = paired_overlaps(decoded, labels[..., 1:][is_object])
+    ap50 = float(np.nanmean(precisions[:, 0]))
     return {
-        "ap50": float(np.nanmean(precisions[:, 0])),
+        "accuracy": ap50,
+        "ap50": ap50,
         "ap50_95": float(np.nanmean(precisions)),
         "box_overlap": float(overlap.mean()) if len(overlap) else 0.0,
     }

@@ -40,8 +40,8 @@ class Language(Task):
     example_noun: ClassVar[str] = "passages"
     evaluations_per_epoch: ClassVar[int] = 4
     can_write: ClassVar[bool] = True
-    rows_code: ClassVar[str] = ".flatten(0, -2)"
-    labels_code: ClassVar[str] = ".flatten()"
+    page: ClassVar[str] = "language"
+    hub_task: ClassVar[str] = "text-generation"
     script: ClassVar[str] = "write.py"
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(

@@ -25,6 +25,7 @@ class Regression(Task):
     summary: ClassVar[str] = "For every example a number is predicted; there are no classes and no temperature."
     script: ClassVar[str] = "predict.py"
     score_title: ClassVar[str] = "R²"
+    loss_title: ClassVar[str] = "mean squared error"
     counts_rows: ClassVar[bool] = False
     has_class_rows: ClassVar[bool] = False
     default_method: ClassVar[str] = "logit_mse"

@@ -30,11 +30,13 @@ class Segmentation(Task):
     outputs: ClassVar[str] = PIXEL
     row_noun: ClassVar[str] = "pixels"
     example_noun: ClassVar[str] = "images"
-    rows_code: ClassVar[str] = ".flatten(0, -2)"
-    labels_code: ClassVar[str] = ".flatten()"
     score_title: ClassVar[str] = "mean IoU"
     counts_rows: ClassVar[bool] = False
+    page: ClassVar[str] = "segmentation"
+    hub_task: ClassVar[str] = "image-segmentation"
+    script: ClassVar[str] = "predict.py"
     output_note: ClassVar[str] = "An output has the logits of the classes last, for every row and column of the image."
+    answer_settings: ClassVar[Mapping[str, Any]] = {"mask": True}
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure("pixel_accuracy", "Pixel accuracy", "%", meaning="Pixels with the right class; high for whoever "
             "finds the background."),
@@ -44,6 +46,10 @@ class Segmentation(Task):
 
     def score(self, rows: Tensor, labels: Tensor) -> float:
         return mean_iou(rows.argmax(1), labels, rows.shape[1])
+
+    def decoded(self, outputs: Tensor) -> Mapping[str, Tensor]:
+        """Return the class of every pixel (B, H, W)."""
+        return {"mask": outputs.argmax(-1)}
 
     def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
         """Return for each pixel its image (N, C, H, W) with a frame around that pixel."""

@@ -14,10 +14,12 @@ from kd_core.analysis.examples import thumbnails
 from kd_core.analysis.replay import Replay, open_replay
 from kd_core.analysis.writing.continuation import continue_text, next_character_logits
 from kd_core.analysis.writing.coverage import in_one_line, measures_of, ways
+from kd_core.base.options import options_of
 from kd_core.config import presets
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
+from kd_core.methods.divergence import Divergence
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED, family_of
 from tools.testing.waiting import wait_for_end
@@ -86,7 +88,9 @@ def test_a_beginning_that_cannot_be_continued_is_refused(replay: Replay, beginni
 def test_every_way_has_the_networks_and_updates_of_the_run_and_a_key_in_the_store() -> None:
     config = from_flat(TINY | {"divergence": "skewed-reverse", "seed": "3"})
     configs = ways(config)
-    assert {"Forward KL", "Jensen–Shannon", "Reverse KL", "On-policy, reverse KL", "Sequence level"} <= configs.keys()
+    kinds = {way.method.values()["divergence"] for way in configs.values()}
+    assert kinds == set(options_of(Divergence)["divergence"].choices)
+    assert {"On-policy, reverse KL", "Sequence level"} <= configs.keys()
     for way in configs.values():
         assert (way.teacher, way.student, way.recipe, way.seed) == (
             config.teacher, config.student, config.recipe, config.seed,

@@ -166,6 +166,13 @@ def test_a_sweep_has_the_same_numbers_stored_and_ephemeral(folder: Path, capsys:
     assert stored["best"] == best["values"]
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_sweep_names_the_score_of_its_task(capsys: pytest.CaptureFixture[str]) -> None:
+    short = ("dataset=friedman", "epochs=1", "teacher_epochs=1", "seeds=1", "--ephemeral")
+    assert main(["sweep", "weight=0.1,0.9", *short]) == 0
+    assert "validation R²" in capsys.readouterr().out
+
+
 def test_a_sweep_in_words_marks_the_best_cell(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", *QUICK, "alpha=0.1,0.9", "seeds=1"]) == 0
     lines = capsys.readouterr().out.splitlines()

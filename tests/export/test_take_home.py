@@ -28,6 +28,8 @@ from kd_core.export.network import graphs
 from kd_core.files.uploads import decode
 from kd_core.nn import weights
 from kd_core.runs.manager import RunManager
+from kd_core.tasks._boxes import detect
+from tools.testing.networks import DETECTORS
 from tools.testing.waiting import wait_for_end
 
 pytestmark = pytest.mark.slow
@@ -354,6 +356,107 @@ def test_from_photographs_and_a_torchvision_teacher_to_predictions(
     expected = probabilities(result.student, standardise(torch.from_numpy(square), loaded.mean, loaded.std))[0]
     answer = json.loads(done.stdout)
     assert list(answer["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def trained(lab: RunManager, settings: dict[str, str]) -> str:
+    run = lab.start(from_flat({"epochs": "1", "teacher_epochs": "1", **settings}))
+    assert wait_for_end(lab, run, 120) == "completed"
+    return run
+
+
+@pytest.fixture(scope="module")
+def box_run(lab: RunManager) -> str:
+    return trained(lab, {**DETECTORS, "teacher_epochs": "8", "teacher_width": "12"})
+
+
+@pytest.fixture(scope="module")
+def mask_run(lab: RunManager) -> str:
+    return trained(lab, {"dataset": "scenes", "dataset_count": "20", "teacher_width": "4", "student_width": "4"})
+
+
+def write_pictures(lab: RunManager, run: str, folder: Path, count: int) -> list[str]:
+    """Write test images as files, of which predict.py makes the inputs of the network again."""
+    data = load(lab.store.run(run).config.dataset)
+    files = []
+    for number, pixels in enumerate(data.pixels(data.test.inputs[:count])):
+        image = Image.fromarray(pixels.permute(1, 2, 0).squeeze(-1).numpy())
+        image.save(folder / f"{number}.png")
+        files.append(str(folder / f"{number}.png"))
+    return files
+
+
+def test_a_detector_leaves_with_decoded_boxes(
+    lab: RunManager, box_run: str, unpack: Unpack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = unpack(box_run, "teacher")
+    answers = predict(home, capsys, *write_pictures(lab, box_run, tmp_path, 20), "--score", "0.05")
+    data, network = load(lab.store.run(box_run).config.dataset), load_run(box_run, lab.folder).networks["teacher"]
+    expected = detect(network(data.test.inputs[:20]))  # by torchvision's NMS
+    assert sum(len(each.scores) for each in expected) > 20
+    for answer, detections in zip(answers, expected, strict=True):
+        objects = answer["objects"]
+        assert [each["class"] for each in objects] == [data.classes[number] for number in detections.classes]
+        assert [each["score"] for each in objects] == pytest.approx(detections.scores.tolist(), abs=1e-4)
+        assert np.array([each["box"] for each in objects]) == pytest.approx(detections.boxes.numpy(), abs=1e-4)
+    assert "predict.py photo.jpg" in (home / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_segmentation_leaves_with_masks(
+    lab: RunManager, mask_run: str, unpack: Unpack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = write_pictures(lab, mask_run, tmp_path, 3)
+    answers = predict(unpack(mask_run), capsys, *files, "--masks", str(tmp_path / "masks"))
+    data, network = load(lab.store.run(mask_run).config.dataset), load_run(mask_run, lab.folder).student
+    for answer, expected in zip(answers, network(data.test.inputs[:3]).argmax(-1), strict=True):
+        assert np.array_equal(np.asarray(Image.open(answer["mask"])), expected.numpy())
+        assert answer["fractions"][data.classes[0]] == pytest.approx(float((expected == 0).double().mean()))
+
+
+def test_a_card_names_the_task_and_its_measures(lab: RunManager, box_run: str, unpack: Unpack) -> None:
+    yaml = pytest.importorskip("yaml")
+    number_run = trained(lab, {"dataset": "friedman"})
+    for run, task, names in (
+        (box_run, "object-detection", {"ap50": "Test AP50", "loss": "Test loss, nats"}),
+        (
+            number_run,
+            "tabular-regression",
+            {"r²": "Test R²", "loss": "Test mean squared error", "rmse": "Test RMSE, sd"},
+        ),
+    ):
+        metadata = yaml.safe_load((unpack(run) / "README.md").read_text(encoding="utf-8").split("---\n", 2)[1])
+        (result,) = metadata["model-index"][0]["results"]
+        assert metadata["pipeline_tag"] == result["task"]["type"] == task
+        assert names.items() <= {each["type"]: each["name"] for each in result["metrics"]}.items()
+
+
+@pytest.mark.parametrize("kind", ["boxes", "masks"])
+def test_onnx_decodes_like_the_task(lab: RunManager, kind: str, request: pytest.FixtureRequest) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    run = request.getfixturevalue({"boxes": "box_run", "masks": "mask_run"}[kind])
+    exported = formats.export(lab.store, run, "teacher", to="onnx")
+    data, network = load(lab.store.run(run).config.dataset), load_run(run, lab.folder).networks["teacher"]
+    inputs = data.test.inputs[:7]
+    session = onnxruntime.InferenceSession(exported.content, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    answers = dict(zip(names, map(torch.from_numpy, session.run(names, {"input": inputs.numpy()})), strict=True))
+    outputs = network(inputs)
+    torch.testing.assert_close(answers["logits"], outputs, atol=1e-4, rtol=0)
+    if kind == "masks":
+        assert names == ["logits", "mask"]
+        assert (answers["mask"] == outputs.argmax(-1)).double().mean() > 0.999
+    else:
+        assert names == ["logits", "boxes", "scores", "classes"]
+        # The boxes from the formula: every side at the mean of its bins, counted from the centre of the cell.
+        sides = outputs[..., -4 * 17 :].unflatten(-1, (4, 17)).softmax(-1) @ torch.arange(17.0) * (0.54 / 16)
+        centre = (torch.stack(torch.meshgrid(torch.arange(12), torch.arange(12), indexing="xy"), -1) + 0.5) / 12
+        centre = centre.flatten(0, 1)
+        corners = torch.cat([centre - sides[..., :2], centre + sides[..., 2:]], -1).clamp(0, 1)
+        torch.testing.assert_close(answers["boxes"], corners, atol=1e-4, rtol=0)
+        probabilities = outputs[..., : -4 * 17].softmax(-1)[..., :-1]
+        torch.testing.assert_close(answers["scores"], probabilities.amax(-1), atol=1e-4, rtol=0)
+        assert (answers["classes"] == probabilities.argmax(-1)).double().mean() > 0.999
+    assert f"all {len(data.test)} test examples" in exported.notes[0]
+    assert f"its {', '.join(names[1:])} " in exported.notes[0]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -78,12 +79,23 @@ def test_the_other_divergences_are_queued_once_each(
     sweeps = shared.store.sweeps()
     configs = [member.config for sweep in sweeps for member in shared.store.members(sweep.id)]
     ways = {(config.scheme.name, config.method.values()["divergence"]) for config in configs}
-    expected = {("offline", "reverse"), ("offline", "jensen-shannon"), ("on_policy", "reverse"),
+    expected = {("offline", "reverse"), ("offline", "jensen-shannon"), ("offline", "skewed-forward"),
+                ("offline", "skewed-reverse"), ("on_policy", "reverse"),
                 ("sequence_level", "forward")}  # fmt: skip
     assert {(way, kind) for way, kind in ways if way != "on_policy"} <= expected
     for sweep in sweeps:
         if sweep.state in ACTIVE:
             shared.stop(sweep.id)
+
+
+def test_names_in_the_coverage_picture_have_lines_of_their_own() -> None:
+    heights = [3.54, 3.39, 3.38, 3.30, 2.9, 2.575, 2.574, 2.0, 1.75]
+    shifts = coverage._shifts(heights)
+    low, high = coverage._range(heights)
+    pixels = (coverage.HEIGHT - coverage.BELOW - 34) / (high - low)
+    places = sorted(shift - pixels * height for shift, height in zip(shifts, heights, strict=True))
+    assert min(after - before for before, after in pairwise(places)) > 14  # a line of text
+    assert max(map(abs, shifts)) < 80
 
 
 @pytest.mark.parametrize("page", ["temperature", "inspect", "compress"])

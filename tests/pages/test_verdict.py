@@ -47,7 +47,7 @@ def test_a_network_of_some_classes_is_tested_on_these_and_the_page_says_so(open_
     rows = {row["role"]: row for row in table.value.to_dict("records")}
     first = rows["■ Teacher 1 *"]
     assert float(first["test accuracy"].rstrip("%")) > 80
-    assert float(first["loss (nats)"]) < 2
+    assert float(first["loss, nats"]) < 2
     assert ": 0 … 4 for teacher 1 and 5 … 9 for teacher 2." in texts(app).replace("\\", "")
 
 

@@ -22,7 +22,11 @@ from kd_core.datasets import Data, forget, load
 from kd_core.datasets._text import CONTEXT, PASSAGE, language_data
 from kd_core.datasets.python_docs import PythonDocs
 from kd_core.files.checkpoint import Checkpoint
+from kd_core.methods import LossInputs
 from kd_core.models import Model
+from kd_core.models.transformer import Transformer
+from kd_core.nn.hooks import record_features, select_layers
+from kd_core.nn.pairs import Pair
 from kd_core.schemes import comparison_of
 from kd_core.tasks import POSITION, measure_of
 from kd_core.tasks._text import decode, encode, log_probabilities, random_numbers, words, write
@@ -31,6 +35,10 @@ from kd_core.training.loop import Trainer
 from tools.testing.networks import outputs_for
 
 LANGUAGE_MODELS = [name for name, cls in plugins("models").items() if cls.outputs == POSITION]  # type: ignore[attr-defined]
+COMPARE_STATES = {
+    "attention", "channel_correlation", "channel_wise", "hints", "masked_generation", "pearson_features", "review",
+    "selectivity", "similarity", "variational_information",
+}  # fmt: skip
 SMALL = {
     "dataset": "python_docs", "epochs": "2", "teacher_epochs": "1", "student_hidden": "6", "teacher_hidden": "12",
     "teacher_context": "4", "student_context": "3",
@@ -120,6 +128,53 @@ def test_every_language_model_teaches_itself_and_texts_are_longer_than_its_conte
     (*_, written) = (event for event in events if isinstance(event, Written))
     assert {len(row) for rows in written.surprise.values() for row in rows} == {PASSAGE + 20}
     assert all(0 <= bits < 60 for rows in written.surprise.values() for row in rows for bits in row)
+
+
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_the_states_that_losses_compare_are_those_behind_the_logits(name: str) -> None:
+    model = find_plugin("models", name)()
+    assert isinstance(model, Model)
+    network = model.build((16,), 9).eval()
+    layer, path = list(model.feature_layers().items())[-1]
+    with record_features(network, {layer: path}) as features:
+        logits = network(torch.randint(9, (3, 16)).float())
+    states = features[layer].squeeze(3).transpose(1, 2)
+    states = network.norm(states) if hasattr(network, "norm") else states
+    torch.testing.assert_close(network.logits(states), logits, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("student", LANGUAGE_MODELS)
+@pytest.mark.parametrize(
+    "name", [name for name, cls in plugins("methods").items() if cls.family in {"feature", "relation"}]
+)
+def test_a_loss_of_features_teaches_a_character_network_or_is_refused_in_a_sentence(name: str, student: str) -> None:
+    method = find_plugin("methods", name)()
+    pair = Pair(find_plugin("models", student)(), Transformer(width=16, layers=3), (16,), 9)
+    if reason := method.unsupported_reason(pair):
+        assert name not in COMPARE_STATES
+        assert reason.startswith("needs ")
+        return
+    torch.manual_seed(0)
+    networks = {"student": method.build(pair), "teacher": pair.teacher.build((16,), 9)}
+    adapters = method.adapters(pair, torch.zeros(4, dtype=torch.long))
+    matches = method.matches(pair)
+    paths = {
+        "student": select_layers(method.feature_layers(pair), [match.student for match in matches]),
+        "teacher": select_layers(method.teacher_layers(pair), [match.teacher for match in matches]),
+    }
+    characters, rows, features = torch.randint(9, (4, 16)).float(), {}, {}
+    for role, network in networks.items():
+        with record_features(network, paths[role]) as features[role]:
+            rows[role] = Language().rows(network(characters))
+    inputs = LossInputs(
+        rows["student"], torch.randint(9, (64,)), rows["teacher"].detach(), 0, features["student"],
+        {layer: value.detach() for layer, value in features["teacher"].items()}, matches, adapters, torch.arange(4),
+    )  # fmt: skip
+    loss = sum(part.weight * part.value for part in method.parts(inputs) if part.name != "CE")
+    loss.backward()
+    assert float(loss.detach()) > 0
+    assert float(networks["student"].characters.weight.grad.abs().sum()) > 0
+    assert networks["teacher"].characters.weight.grad is None
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

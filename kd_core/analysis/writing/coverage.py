@@ -16,11 +16,21 @@ from kd_core.base.registry import plugins
 from kd_core.config.comparison import Comparison, TestMetrics
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
-from kd_core.methods.divergence import FORWARD, JENSEN_SHANNON, REVERSE, Divergence
+from kd_core.methods.divergence import (
+    FORWARD,
+    JENSEN_SHANNON,
+    REVERSE,
+    SKEWED_FORWARD,
+    SKEWED_REVERSE,
+    Divergence,
+)
 from kd_core.schemes import Scheme
 from kd_core.schemes.offline import Offline
 
-DIVERGENCES: Final = {FORWARD: "Forward KL", JENSEN_SHANNON: "Jensen–Shannon", REVERSE: "Reverse KL"}
+DIVERGENCES: Final = {
+    FORWARD: "Forward KL", SKEWED_FORWARD: "Skewed forward KL", JENSEN_SHANNON: "Jensen–Shannon",
+    SKEWED_REVERSE: "Skewed reverse KL", REVERSE: "Reverse KL",
+}  # fmt: skip
 REAL_WORDS, DISTINCT_WORDS = "real_words", "distinct_words"  # measures of kd_core.tasks.language
 NOTICEABLE = 0.01  # difference of two fractions that one seed may call one
 

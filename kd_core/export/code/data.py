@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -12,13 +14,15 @@ from kd_core.config.augmentation import Augmentation
 from kd_core.config.label_subset import FULL, NONE, TrainSubset
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, Dataset, _splits, load
-from kd_core.export.code.rewriting import Rewriter, indented
+from kd_core.export.code.plan import TaskWriter
+from kd_core.export.code.rewriting import Rewriter, Text, indented
 from kd_core.export.code.source import Sources, UnwritableError
 
 FILE = "data.npz"
 PROVIDED = ("Split", "Data")
+FIELDS = ("train", "validation", "test", "classes", "mean", "std", "fill")
 CLASSES = '''class Split(NamedTuple):
-    """Examples of one split, inputs (N, ...) float32 and labels (N,) int64."""
+    """Examples of one split, inputs (N, ...) float32 and labels (N, ...)."""
 
     inputs: Tensor
     labels: Tensor
@@ -52,6 +56,18 @@ HEADS = (
 )
 
 
+class DataWriter(Rewriter):
+    """The function ``load_data``, whose data have the fields of :data:`CLASSES` alone."""
+
+    def replacement(self, node: ast.AST, text: Text, module: ModuleType) -> str | None:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Data":
+            values = [self.render(value, text, module) for value in node.args]
+            named = [one for one in node.keywords if one.arg in FIELDS]
+            values += [f"{one.arg}={self.render(one.value, text, module)}" for one in named]
+            return f"Data({', '.join(values)})"
+        return super().replacement(node, text, module)
+
+
 def add_loading(dataset: Dataset, sources: Sources) -> str:
     """Add the function ``load_data`` and return a sentence on the data that it needs."""
     for line in HEADS[1:]:
@@ -67,7 +83,7 @@ def add_loading(dataset: Dataset, sources: Sources) -> str:
         return f"The data are {dataset.title}, {dataset.source}."
     try:
         trial = Sources([*sources.provided, *PROVIDED], sources.packages)  # nothing is left of a part that fails
-        Rewriter(dataset, trial).function("load", "load_data")
+        DataWriter(dataset, trial).function("load", "load_data")
     except (UnwritableError, AttributeError):
         sources.add_import("import numpy as np")
         sources.definitions["load_data"] = FROM_FILE
@@ -75,7 +91,7 @@ def add_loading(dataset: Dataset, sources: Sources) -> str:
             f"The data, {dataset.title}, are read from the file {FILE}, which save_data() of kd_core.export.code "
             "writes: fill in another path or other data."
         )
-    Rewriter(dataset, sources).function("load", "load_data")
+    DataWriter(dataset, sources).function("load", "load_data")
     return f"The data are {dataset.title}{f', {dataset.source}' if dataset.source else ''}."
 
 
@@ -90,7 +106,7 @@ def save_data(config: RunConfig, path: str | Path = FILE) -> None:
     np.savez(path, classes=np.array(data.classes), mean=np.array(data.mean), std=np.array(data.std), **arrays)
 
 
-def _order(view: TrainSubset, data: Data) -> list[str]:
+def _order(view: TrainSubset, data: Data, task: TaskWriter) -> list[str]:
     """Return lines that give the positions of the training examples in the order of their choice."""
     labels = view.labels
     shuffled = f'torch.randperm(len(data.train.labels), generator=generator({view.seed}, "labelled"))'
@@ -99,19 +115,17 @@ def _order(view: TrainSubset, data: Data) -> list[str]:
         omitted = data.classes.index(labels.omitted)
         lines.append(f"rows = rows[data.train.labels[rows] != {omitted}]  # without the class {labels.omitted}")
     if not bool(data.has_label.all()):
+        has_label = task.call("is_labelled", "data.train.labels[rows]")
         lines += [
-            "has_label = (data.train.labels[rows] >= 0).reshape(len(rows), -1).any(1)",
+            f"has_label = ({has_label}).reshape(len(rows), -1).any(1)",
             "rows = torch.cat([rows[has_label], rows[~has_label]])",
         ]
     return lines
 
 
-def add_examples(view: TrainSubset, data: Data, sources: Sources, *, channels_last: bool) -> str:
+def add_examples(view: TrainSubset, data: Data, task: TaskWriter, *, channels_last: bool) -> str:
     """Add the function that chooses the training examples of a phase, and return its name."""
-    labels, lines = view.labels, _order(view, data)
-    without_labels = "torch.full_like(rest, -1)"
-    if data.train.labels.dim() > 1:
-        without_labels = "torch.full_like(data.train.labels[rest], -1)"
+    labels, lines = view.labels, _order(view, data, task)
     if view.with_rest:
         lines.append("shuffled = rows")
     if labels.labelled or not bool(data.has_label.all()):
@@ -134,10 +148,10 @@ def add_examples(view: TrainSubset, data: Data, sources: Sources, *, channels_la
         lines += [
             "rest = shuffled[len(rows) :]",
             "rows = torch.cat([rows, rest])",
-            f"labels = torch.cat([labels, {without_labels}])  # -1 for no label",
+            f"labels = torch.cat([labels, {task.call('unlabelled_like', 'labels', 'len(rest)')}])  # no label",
         ]
     if view.is_blind:
-        lines.append("labels = torch.full_like(labels, -1)  # no labels")
+        lines.append(f"labels = {task.call('unlabelled_like', 'labels', 'len(labels)')}  # no labels")
     layout = ".contiguous(memory_format=torch.channels_last)" if channels_last else ""
     lines += [f"inputs = data.train.inputs[rows]{layout}", "return inputs.to(DEVICE), labels.to(DEVICE)"]
     if view.with_rest:
@@ -150,7 +164,7 @@ def add_examples(view: TrainSubset, data: Data, sources: Sources, *, channels_la
         name = "full_training_set" if labels == FULL else "labelled_examples"
     document = f'"""Return inputs and labels of {view.in_words(data)}."""'
     head = f"def {name}() -> tuple[Tensor, Tensor]:"
-    return sources.add_definition(name, "\n".join([head, indented("\n".join([document, *lines]))]) + "\n")
+    return task.sources.add_definition(name, "\n".join([head, indented("\n".join([document, *lines]))]) + "\n")
 
 
 def add_augmentation(options: Augmentation, sources: Sources) -> None:

@@ -15,6 +15,7 @@ from kd_core.export.code.layout import WIDTH
 from kd_core.export.code.rewriting import Rewriter, Text, indented, is_simple, self_attribute
 from kd_core.export.code.source import Sources, UnwritableError, clean, function_source, method_source
 from kd_core.methods import Method, _base
+from kd_core.methods._base import LABEL_ERROR
 
 # Inputs of a loss function, in the order of its parameters, with their types.
 INPUTS = {
@@ -35,21 +36,44 @@ INPUTS = {
     "student_classifier": "Tensor",
     "teacher_classifier": "Tensor",
 }
-CROSS_ENTROPY = '''def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+LABEL_LOSSES = {
+    "cross_entropy": '''def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy with the labels in nats, mean over the batch; F.cross_entropy differs by rounding."""
     return F.nll_loss(log_softmax(logits), labels)
-'''
-SMOOTHED = '''def smoothed_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+''',
+    "smoothed_cross_entropy": '''def smoothed_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
     """Return the cross-entropy with labels of which a fraction is spread evenly over all classes, in nats."""
     log_q = log_softmax(logits)
     losses = F.nll_loss(log_q, labels, reduction="none")
     return ((1 - smoothing) * losses - smoothing * log_q.mean(1)).mean()
-'''
-LABELLED = '''def labelled_cross_entropy(logits: Tensor, labels: Tensor, is_labelled: Tensor) -> Tensor:
-    """Return the cross-entropy with the labels in nats, mean over the labelled examples of the batch."""
+''',
+    "labelled_cross_entropy": '''def labelled_cross_entropy(
+    logits: Tensor, labels: Tensor, is_labelled: Tensor
+) -> Tensor:
+    """Return the cross-entropy with the labels in nats, mean over the labelled rows of the batch."""
     losses = F.nll_loss(log_softmax(logits), labels, reduction="none")
     return (losses * is_labelled).sum() / is_labelled.sum().clamp(min=1)
-'''
+''',
+    "labelled_smoothed_cross_entropy": '''def labelled_smoothed_cross_entropy(
+    logits: Tensor, labels: Tensor, smoothing: float, is_labelled: Tensor
+) -> Tensor:
+    """Return the cross-entropy with labels of which a fraction is spread evenly, mean over the labelled rows."""
+    log_q = log_softmax(logits)
+    losses = (1 - smoothing) * F.nll_loss(log_q, labels, reduction="none") - smoothing * log_q.mean(1)
+    return (losses * is_labelled).sum() / is_labelled.sum().clamp(min=1)
+''',
+    "squared_error": '''def squared_error(predictions: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean squared difference of predictions (B, D) and labels."""
+    return (predictions - labels).square().mean()
+''',
+    "labelled_squared_error": '''def labelled_squared_error(
+    predictions: Tensor, labels: Tensor, is_labelled: Tensor
+) -> Tensor:
+    """Return the mean squared difference of predictions (B, D) and labels, over the labelled examples."""
+    errors = (predictions - labels).square().mean(1)
+    return (errors * is_labelled).sum() / is_labelled.sum().clamp(min=1)
+''',
+}
 MATCH = '''class Match(NamedTuple):
     """Pair of layers that are compared."""
 
@@ -75,6 +99,7 @@ class LossWriter(Rewriter):
         lacks_labels: Whether some examples have no label.
         is_mixed: Whether every example is a blend of two.
         is_ramped: Whether the weights of all parts that depend on a teacher are multiplied by a factor.
+        has_classes: Whether rows are logits of classes, and no predicted numbers.
     """
 
     plugin: Method
@@ -87,9 +112,11 @@ class LossWriter(Rewriter):
         lacks_labels: bool = False,
         is_mixed: bool = False,
         is_ramped: bool = False,
+        has_classes: bool = True,
     ) -> None:
         super().__init__(method, sources)
         self.lacks_labels, self.is_mixed, self.is_ramped = lacks_labels, is_mixed, is_ramped
+        self.has_classes, self.label_name = has_classes, "CE" if has_classes else LABEL_ERROR
         self.inputs: dict[str, None] = {"student_logits": None}
         self._signals = ""  # name of the parameter that holds the inputs
         self._values: dict[str, Any] = {}  # plain values of local names
@@ -128,15 +155,13 @@ class LossWriter(Rewriter):
         return f"ramp * {weight}" if weight else "ramp", value, name
 
     def label_term(self) -> str:
-        """Return the code of the cross-entropy with the labels of the batch."""
+        """Return the code of the loss with the labels of the batch."""
         self._use("labels")
-        function, more = "cross_entropy(student_logits, ", ")"
+        name = add_label_loss(self.sources, has_classes=self.has_classes, lacks_labels=self.lacks_labels)
+        function, more = f"{name}(student_logits, ", ")"
         if self.lacks_labels:
             self._use("is_labelled")
-            add_cross_entropy(self.sources, "labelled_cross_entropy", LABELLED)
-            function, more = f"labelled_{function}", ", is_labelled)"
-        else:
-            add_cross_entropy(self.sources)
+            more = ", is_labelled)"
         if not self.is_mixed:
             return f"{function}labels{more}"
         self._use("mixed_labels")
@@ -189,7 +214,7 @@ class LossWriter(Rewriter):
             if self_attribute(node.value.func) == "common_parts":
                 return self._common_terms()
         elif isinstance(node, ast.Call) and self._is_signal(node.func, "label_part"):
-            return self._term(node.args[0], self.label_term(), "CE", text, module)
+            return self._term(node.args[0], self.label_term(), self.label_name, text, module)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "LossPart":
             name, weight, value = node.args
             if self._value(weight, module) == 0:
@@ -219,7 +244,7 @@ class LossWriter(Rewriter):
                 continue
             factor = "" if weight == 1 else self.constant(option)
             if option == "label_weight":
-                terms.append((factor, self.label_term(), "CE"))
+                terms.append((factor, self.label_term(), self.label_name))
             else:
                 self._use("teacher_logits")
                 name = self.sources.add("soft_targets", module)
@@ -276,13 +301,6 @@ class LossWriter(Rewriter):
         self._use("epoch")
         return f"min((epoch + 1) / {self.render(node.args[0], text, module)}, 1.0)"
 
-    def render(self, node: ast.AST, text: Text, module: ModuleType) -> str:
-        if isinstance(node, ast.expr):  # a node is replaced as a part of another one only
-            new = None if isinstance(node, ast.JoinedStr) else self.replacement(node, text, module)
-            if new is not None:
-                return new
-        return super().render(node, text, module)
-
 
 def as_factor(code: str) -> str:
     """Return an expression in parentheses, unless a product with it means the same without."""
@@ -313,12 +331,18 @@ def _joined(code: str) -> str:
     return line if is_same and len(line) <= WIDTH - 4 and "#" not in code else code
 
 
-def add_cross_entropy(sources: Sources, name: str = "cross_entropy", text: str = CROSS_ENTROPY) -> None:
-    """Add a form of the cross-entropy with the labels, with the operations of the engine."""
+def add_label_loss(
+    sources: Sources, *, has_classes: bool = True, lacks_labels: bool = False, smoothing: bool = False
+) -> str:
+    """Add a form of the loss with the labels, with the operations of the engine, and return its name."""
+    name = "cross_entropy" if has_classes else "squared_error"
+    name = f"{'labelled_' * lacks_labels}{'smoothed_' * smoothing}{name}"
     sources.add_import("from torch import Tensor")
-    sources.add_import("from torch.nn import functional as F")
-    sources.add("log_softmax", _base)
-    sources.definitions[name] = text
+    if has_classes:
+        sources.add_import("from torch.nn import functional as F")
+        sources.add("log_softmax", _base)
+    sources.definitions[name] = LABEL_LOSSES[name]
+    return name
 
 
 def _without_unused(body: str) -> str:

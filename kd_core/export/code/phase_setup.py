@@ -49,7 +49,7 @@ class PhaseSetup:
                 plan.left_out[f"The {learner.role} is trained on {made}, and here on stored examples."] = None
 
     def _examples(self) -> list[str]:
-        name = add_examples(self.phase.view, self.plan.data, self.sources, channels_last=self._has_maps)
+        name = add_examples(self.phase.view, self.plan.data, self.plan.task, channels_last=self._has_maps)
         return [f"inputs, labels = {name}()"]
 
     @property
@@ -182,8 +182,9 @@ class PhaseSetup:
         if learner.sees == ALL or (learner.sees != LABELLED and not chooses):
             return [f"{name}_rows = torch.arange(len(labels))"]
         if learner.sees == LABELLED:
-            has_label = "(labels >= 0)" + (".flatten(1).any(1)" if self.plan.data.train.labels.dim() > 1 else "")
-            return [f"{name}_rows = {has_label}.nonzero().flatten()"]
+            has_label = f"({self.plan.task.call('is_labelled', 'labels')})"
+            several = ".flatten(1).any(1)" if self.plan.data.train.labels.dim() > 1 else ""
+            return [f"{name}_rows = {has_label}{several}.nonzero().flatten()"]
         teacher = self._earlier(learner.teachers[0])
         lines = [
             f"probability, top_class = predict({teacher}, inputs).softmax(1).max(1)",

@@ -17,6 +17,7 @@ from kd_core.export.code.plan import variable
 from kd_core.export.code.rewriting import indented, literal
 from kd_core.export.code.source import Sources
 from kd_core.nn import composite, hooks
+from kd_core.tasks import Task
 from kd_core.training import optim
 from kd_core.training.vectorized.replicas import random_layer
 
@@ -97,20 +98,23 @@ class PhaseWriter(PhaseSetup):
     def _step(self) -> list[str]:
         lines = []
         if self.phase.until:
-            scores = [f"accuracy({self._evaluated(role)}, data.validation)" for role in self.roles]
+            scores = [f"{self.plan.score}({self._evaluated(role)}, data.validation)" for role in self.roles]
             score = scores[0] if len(scores) == 1 else f"min({', '.join(scores)})"
             returned = ", ".join(f"{self._evaluated(role)}.eval()" for role in self.roles)
             lines += [f"if {score} >= {self.phase.until}:", f"    return {returned}"]
         batches = [self._batch(learner) for learner in self.phase.learners]
         for rows, x, y in dict.fromkeys(batches):
-            lines.append(f"{x}, {y} = inputs[{rows}], labels[{rows}]{self.plan.data.task.labels_code}")
+            lines.append(f"{x}, {y} = inputs[{rows}], labels[{rows}]")
             lines += self._augmented(x, y)
+            mixed = [f"{y}_mixed"] if self.plan.augmentation.mixup else []
+            labels = {one: self.plan.task.call("row_labels", one) for one in (y, *mixed)}
+            lines += [f"{one} = {code}" for one, code in labels.items() if one != code]
         forwards: dict[str, str] = {}  # of frozen teachers, by variable of the logits
         for learner in self.phase.learners:
             for role in learner.teachers if self._reads_teacher(learner) else ():
                 if role not in self.roles:
-                    call = f"{self._earlier(role)}({self._batch(learner)[1]}){self.plan.data.task.rows_code}"
-                    forwards[self._logits(learner, role)] = call
+                    outputs = f"{self._earlier(role)}({self._batch(learner)[1]})"
+                    forwards[self._logits(learner, role)] = self.plan.task.call("rows", outputs)
         lines.append("# Forward pass.")
         if forwards:
             lines += ["with torch.no_grad():", *(f"    {name} = {call}" for name, call in forwards.items())]
@@ -118,7 +122,7 @@ class PhaseWriter(PhaseSetup):
             lines += self._forward(learner)
         lines.append("# Loss, backward pass and step.")
         for learner in self.trained:
-            lines += self._loss_lines(learner)
+            lines += [*self._loss_lines(learner), *self._further_losses(learner)]
         trained = [learner.role for learner in self.trained]
         total = " + ".join(f"{variable(role)}_loss" for role in trained)
         lines += ["optimiser.zero_grad()", f"({total}).backward()" if len(trained) > 1 else f"{total}.backward()"]
@@ -165,17 +169,35 @@ class PhaseWriter(PhaseSetup):
         if not is_known or random_layer(self.plan.network(learner)):
             self.needs_step = True
             lines.append(f'torch.manual_seed(derive_seed({learner.seed}, "layers", step))')
-        return [*lines, f"{name}_logits = {name}({x}){self.plan.data.task.rows_code}"]
+        outputs = f"{name}({x})"
+        if self._has_further_losses:
+            lines.append(f"{name}_outputs = {outputs}")
+            outputs = f"{name}_outputs"
+        return [*lines, f"{name}_logits = {self.plan.task.call('rows', outputs)}"]
+
+    @property
+    def _has_further_losses(self) -> bool:
+        return type(self.plan.data.task).further_losses is not Task.further_losses
+
+    def _further_losses(self, learner: LearnerPlan) -> list[str]:
+        """Return the lines that add the losses of the task beside that of its rows."""
+        if not self._has_further_losses:
+            return []
+        name, rows = variable(learner.role), self._batch(learner)[0]
+        function = self.plan.task.function("further_losses")
+        return [f"{name}_loss = {name}_loss + sum({function}({name}_outputs, labels[{rows}]).values())"]
 
     def _loss_lines(self, learner: LearnerPlan) -> list[str]:
         loss, name, (rows, _, y) = self.losses[learner.role], variable(learner.role), self._batch(learner)
         if loss is None:
-            function, smoothing = "cross_entropy", ""
+            function, more = self.plan.label_loss(self.phase), ""
             if self.recipe.smoothing:
-                function, smoothing = "smoothed_cross_entropy", f", {self.recipe.smoothing}"
-            value = f"{function}({name}_logits, {y}{smoothing})"
+                more = f", {self.recipe.smoothing}"
+            if self.plan.has_gaps:
+                return [f"{name}_loss = {function}({name}_logits, {y}.clamp(min=0){more}, {y} >= 0)"]
+            value = f"{function}({name}_logits, {y}{more})"
             if self.plan.augmentation.mixup:
-                other = f"{function}({name}_logits, {y}_mixed{smoothing})"
+                other = f"{function}({name}_logits, {y}_mixed{more})"
                 value = f"fraction * {value} + (1 - fraction) * {other}"
             return [f"{name}_loss = {value}"]
         lines, groups = [], self._groups(learner)
@@ -187,18 +209,17 @@ class PhaseWriter(PhaseSetup):
             ]
             teacher = logits[0]
             if len(logits) > 1:
-                function = "average_logits" if learner.combine == LOGITS else "average_probabilities"
+                of_logits = learner.combine == LOGITS or not self.plan.data.task.has_class_rows
+                function = "average_logits" if of_logits else "average_probabilities"
                 self.sources.add(function, composite)
                 temperature = learner.method.values().get("temperature", 1.0) if learner.method else 1.0
-                more = "" if learner.combine == LOGITS else f", {temperature}"
+                more = "" if of_logits else f", {temperature}"
                 lines.append(f"{name}_targets = {function}([{', '.join(logits)}], {literal(weights)}{more})")
                 teacher = f"{name}_targets"
             labels = y
             if self.plan.lacks_labels(self.phase):
-                lines += [f"is_labelled = {y} >= 0", f"{y}_filled = torch.where(is_labelled, {y}, {teacher}.argmax(1))"]
+                lines += self._filled_labels(y, teacher)
                 labels = f"{y}_filled"
-                if self.plan.augmentation.mixup:  # a blend is labelled only if both of its examples are
-                    lines += [f"is_labelled &= {y}_mixed >= 0", f"{y}_mixed = {y}_mixed.clamp(min=0)"]
             arguments = {key: text.format(v=name) for key, text in ARGUMENTS.items()}
             arguments |= {"labels": labels, "teacher_logits": teacher, "rows": rows, "mixed_labels": f"{y}_mixed"}
             arguments["ramp"] = self._ramp(learner)
@@ -228,6 +249,19 @@ class PhaseWriter(PhaseSetup):
             *(f"    {'+ ' if place else ''}{term}" for place, term in enumerate(terms)),
             ")",
         ]
+
+    def _filled_labels(self, y: str, teacher: str) -> list[str]:
+        """Return the lines that put what a teacher says in the place of missing labels."""
+        task, mixed = self.plan.task, f"{y}_mixed"
+        answers = task.call("answers", teacher)
+        lines = [
+            f"is_labelled = {task.call('is_labelled', y)}",
+            f"{y}_filled = torch.where(is_labelled, {y}, {answers})",
+        ]
+        if self.plan.augmentation.mixup:  # a blend is labelled only if both of its examples are
+            has_label = task.call("is_labelled", mixed)
+            lines += [f"is_labelled &= {has_label}", f"{mixed} = torch.where({has_label}, {mixed}, {answers})"]
+        return lines if self.plan.data.task.has_class_rows else [*lines, "is_labelled = is_labelled.all(1)"]
 
     def _ramp(self, learner: LearnerPlan) -> str:
         """Return the code of the factor on the weight of the teachers; empty for a constant one."""
@@ -290,7 +324,10 @@ class PhaseWriter(PhaseSetup):
     def _epoch_end(self) -> list[str]:
         keeps_best = self.recipe.patience or self.recipe.keep == BEST
         networks = ", ".join(f"{literal(role)}: {self._evaluated(role)}" for role in self.roles)
-        lines = [f"for name, network in {{{networks}}}.items():", "    score = accuracy(network, data.validation)"]
+        lines = [
+            f"for name, network in {{{networks}}}.items():",
+            f"    score = {self.plan.score}(network, data.validation)",
+        ]
         # Networks that share layers are kept together, by the accuracy of the owner of these layers.
         owners = {
             learner.role: self._evaluated(learner.trunk[0]) for learner in self.phase.learners if learner.trunk[0]
@@ -298,15 +335,17 @@ class PhaseWriter(PhaseSetup):
         interval = epochs_per_evaluation(self.phase)
         if interval > 1:
             lines = [f"if (epoch + 1) % {interval} and epoch + 1 < {self.recipe.epochs}:", "    continue", *lines]
-        lines.append('    print(f"epoch {epoch + 1}: {name} {score:.1%} of the validation set")')
+        lines.append(f'    print(f"epoch {{epoch + 1}}: {{name}} {self.plan.printed("score", "validation")}")')
         if len(self.roles) == 1 and not keeps_best:
-            score = f"accuracy({self._evaluated(self.roles[0])}, data.validation)"
-            lines[-3:] = [f'print(f"epoch {{epoch + 1}}: {self.roles[0]} {{{score}:.1%}} of the validation set")']
+            score = f"{self.plan.score}({self._evaluated(self.roles[0])}, data.validation)"
+            printed = self.plan.printed(score, "validation")
+            lines[-3:] = [f'print(f"epoch {{epoch + 1}}: {self.roles[0]} {printed}")']
         if keeps_best:
             self.sources.add_import("import copy")
             if owners:
                 listed = ", ".join(f"{literal(role)}: {owner}" for role, owner in owners.items())
-                lines.append(f"    score = accuracy({{{listed}}}.get(name, network), data.validation)  # of the owner")
+                score = f"{self.plan.score}({{{listed}}}.get(name, network), data.validation)"
+                lines.append(f"    score = {score}  # of the owner")
             lines += [
                 "    if score > best[name][0]:",
                 "        best[name] = (score, epoch, copy.deepcopy(network.state_dict()))",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -17,16 +19,56 @@ from kd_core.config.plan import (
 )
 from kd_core.datasets import Data, NotAvailableError
 from kd_core.export.code.layout import WIDTH, Code
-from kd_core.export.code.losses import SMOOTHED, LossFunction, LossWriter, add_cross_entropy
+from kd_core.export.code.losses import LossFunction, LossWriter, add_label_loss
 from kd_core.export.code.networks import Construction, NetworkWriter
-from kd_core.export.code.rewriting import indented
-from kd_core.export.code.source import Sources, UnwritableError
+from kd_core.export.code.rewriting import Rewriter, Text, indented
+from kd_core.export.code.source import Sources, UnwritableError, method_source
 from kd_core.methods import Method
+from kd_core.tasks import Task
+
+NAMES = {"rows": "logit_rows", "score": "row_score"}  # of methods whose names mean something else in a script
 
 
 def variable(role: str) -> str:
     """Return the name of a variable for a role, such as "teacher 1"."""
     return re.sub(r"\W+", "_", role.lower()).strip("_")
+
+
+class TaskWriter(Rewriter):
+    """What a task says of rows, labels and scores, as code."""
+
+    def __init__(self, task: Task, sources: Sources) -> None:
+        super().__init__(task, sources)
+        self._arguments: dict[str, str] = {}  # code by parameter
+
+    def function(self, method: str, name: str = "") -> str:
+        arguments, self._arguments = self._arguments, {}  # names of a function are its own
+        name = super().function(method, name or NAMES.get(method, method))
+        self._arguments = arguments
+        return name
+
+    def call(self, method: str, *arguments: str) -> str:
+        """Return the code of a method with these arguments, a single expression in the place of a call.
+
+        Raises UnwritableError.
+        """
+        tree, source, module = method_source(type(self.plugin), method)
+        statements = [one for one in tree.body if not isinstance(one, ast.Expr)]  # without the docstring
+        last = statements[-1]
+        named = dict(zip((one.arg for one in tree.args.args[1:]), arguments, strict=True))
+        reads = [node.id for node in ast.walk(last) if isinstance(node, ast.Name)]
+        is_short = all(code.isidentifier() or reads.count(name) <= 1 for name, code in named.items())
+        if len(statements) > 1 or not is_short or not isinstance(last, ast.Return) or last.value is None:
+            return f"{self.function(method)}({', '.join(arguments)})"
+        before, self._arguments = self._arguments, named
+        code = self.render(last.value, Text(source), module)
+        self._arguments = before
+        return code
+
+    def replacement(self, node: ast.AST, text: Text, module: ModuleType) -> str | None:
+        if isinstance(node, ast.Name) and node.id in self._arguments:
+            return self._arguments[node.id]
+        return super().replacement(node, text, module)
 
 
 class PlanWriter:
@@ -50,6 +92,7 @@ class PlanWriter:
         channels_last: bool,
     ) -> None:
         self.phases, self.data, self.sources = phases, data, sources
+        self.task = TaskWriter(data.task, sources)
         self.augmentation, self.channels_last = augmentation, channels_last
         self.left_out: dict[str, None] = {}  # sentences
         self.learners = [(phase, learner) for phase in phases for learner in phase.learners]
@@ -57,6 +100,11 @@ class PlanWriter:
         self.builder_of: dict[LearnerPlan, str] = {}
         self._losses: dict[object, LossFunction | None] = {}
         self.has_subsets = any(learner.classes for _, learner in self.learners)
+        self.score = "accuracy" if data.task.has_class_per_example else "evaluate"  # function of network and split
+        # Pixels of a mask may have no label.
+        self.has_gaps = not all(
+            bool(data.task.is_labelled(data.task.row_labels(split.labels)).all()) for split in data.splits.values()
+        )
 
     # -- networks ----------------------------------------------------------------------------------------------------
 
@@ -115,16 +163,27 @@ class PlanWriter:
         lines = learner.model.initial_weights_code(self.data.shape, classes)
         return self.sources.add_code(lines, sys.modules[type(learner.model).__module__])
 
+    def printed(self, value: str, split: str) -> str:
+        """Return what a script prints of a score, inside of a formatted text."""
+        if self.data.task.has_class_per_example:
+            return f"{{{value}:.{1 if split == 'validation' else 2}%}} of the {split} set"
+        title = self.data.task.validation_score_title if split == "validation" else self.data.task.score_title
+        return f"{title} {{{value}:.4f}} ({split})"
+
     # -- losses ------------------------------------------------------------------------------------------------------
 
     def add_losses(self) -> None:
         """Add one function for each loss."""
         for phase, learner in self.learners:
             if self.loss(phase, learner) is None:
-                if phase.recipe.smoothing:
-                    add_cross_entropy(self.sources, "smoothed_cross_entropy", SMOOTHED)
-                else:
-                    add_cross_entropy(self.sources)
+                self.label_loss(phase)
+
+    def label_loss(self, phase: PhasePlan) -> str:
+        """Add the loss of a learner without a teacher, and return the name of its function."""
+        return add_label_loss(
+            self.sources, has_classes=self.data.task.has_class_rows, lacks_labels=self.has_gaps,
+            smoothing=bool(phase.recipe.smoothing),
+        )  # fmt: skip
 
     def loss(self, phase: PhasePlan, learner: LearnerPlan) -> LossFunction | None:
         """Return the loss function of a learner; None for one that learns from the labels alone."""
@@ -140,6 +199,7 @@ class PlanWriter:
                 "lacks_labels": lacks_labels,
                 "is_mixed": bool(self.augmentation.mixup),
                 "is_ramped": bool(learner.ramp_up),
+                "has_classes": self.data.task.has_class_rows,
             }
             try:
                 LossWriter(method, trial, **options).write(name)
@@ -159,4 +219,4 @@ class PlanWriter:
         return LossFunction(self.sources.add_definition(name, text), ("student_logits", "labels", "teacher_logits"))
 
     def lacks_labels(self, phase: PhasePlan) -> bool:
-        return phase.view.is_blind or phase.view.with_rest
+        return phase.view.is_blind or phase.view.with_rest or self.has_gaps

@@ -62,6 +62,10 @@ class Rewriter:
 
     def render(self, node: ast.AST, text: Text, module: ModuleType) -> str:
         """Return the code of a node without ``self``, and add what its names stand for."""
+        if isinstance(node, ast.expr):  # otherwise a node is replaced as a part of another one only
+            new = None if isinstance(node, ast.JoinedStr) else self.replacement(node, text, module)
+            if new is not None:
+                return new
         for name in free_names(node):
             if name != "self" and (new := self.sources.add(name, module)) != name:
                 raise UnwritableError(f"two parts define {name} differently as {new}")

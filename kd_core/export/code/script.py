@@ -23,7 +23,7 @@ from kd_core.datasets import NotAvailableError, load
 from kd_core.export.code import data as data_code
 from kd_core.export.code.layout import WIDTH
 from kd_core.export.code.networks import NetworkWriter, check_names, state_of
-from kd_core.export.code.plan import PlanWriter, variable
+from kd_core.export.code.plan import PlanWriter, TaskWriter, variable
 from kd_core.export.code.rewriting import indented, literal
 from kd_core.export.code.source import Sources, UnwritableError
 from kd_core.export.code.training import add_training
@@ -92,9 +92,6 @@ class Script:
     """
 
     def __init__(self, config: RunConfig, changes: Sequence[str] = ()) -> None:
-        task = config.dataset.task
-        if not (task.has_class_per_example or task.rows_code):
-            raise ValueError(f"A training for {task.title.lower()} cannot be written as a script yet.")
         self.config, self.phases, self.data = config, plan_of(config), load(config.dataset)
         self.sources = Sources(data_code.PROVIDED)
         self.sections: dict[str, str] = {}
@@ -116,7 +113,7 @@ class Script:
         calls = add_training(plan)
         self.sources.add_import("from collections import defaultdict")
         self._end_section("Training", before="curves = defaultdict(list)  # loss of every step, by network")
-        self.sections["Results"] = self._results(calls)
+        self.sections["Results"] = self._results(plan, calls)
         self.left_out = [*plan.left_out, *self._other_differences(), *self._differing_weights(plan), *changes]
         self.head = self._head()
 
@@ -154,7 +151,9 @@ class Script:
         if new:
             self.sections[title] = "\n\n\n".join(part.strip("\n") for part in (before, *new, *after) if part)
 
-    def _results(self, calls: Sequence[str]) -> str:
+    def _results(self, plan: PlanWriter, calls: Sequence[str]) -> str:
+        scores = "test_accuracy" if self.data.task.has_class_per_example else "test_scores"
+        score = "test_score(network)" if self.data.task.row_score_title else f"{plan.score}(network, data.test)"
         roles = list(dict.fromkeys(network.role for phase in self.phases for network in phase.networks))
         networks = "\n".join(f"    {literal(role)}: {variable(role)}," for role in roles)
         return "\n".join(
@@ -162,9 +161,9 @@ class Script:
                 *calls,
                 "",
                 f"networks = {{\n{networks}\n}}",
-                "test_accuracy = {name: accuracy(network, data.test) for name, network in networks.items()}",
-                "for name, value in test_accuracy.items():",
-                '    print(f"{name}: {value:.2%} of the test set")',
+                f"{scores} = {{name: {score} for name, network in networks.items()}}",
+                f"for name, value in {scores}.items():",
+                f'    print(f"{{name}}: {plan.printed("value", "test")}")',
             ]
         )
 
@@ -264,6 +263,8 @@ def model_code(config: RunConfig, role: str = "student", network: nn.Module | No
             network = _untrained(config, role)
     try:
         code = NetworkWriter(sources).expression(network)
+        if data.task.answer_settings:
+            TaskWriter(data.task, sources).function("decoded")
         sources.add_import("from torch import nn")
         if any("torch." in text for text in (str(code), *sources.definitions.values())):
             sources.add_import("import torch")

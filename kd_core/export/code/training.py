@@ -27,20 +27,29 @@ KNOWN_ACCURACY = '''def accuracy(network: nn.Module, split: Split) -> float:
     logits, labels = predict(network, split.inputs[rows]), split.labels[rows]
     return int((logits.argmax(1) == labels).sum()) / len(labels)
 '''
-ROW_ACCURACY = '''def accuracy(network: nn.Module, split: Split) -> float:
-    """Return the fraction of {rows} whose top class is the label."""
-    logits, labels = predict(network, split.inputs){rows_code}, split.labels{labels_code}
-    has_label = labels >= 0
-    return int((logits.argmax(1) == labels)[has_label].sum()) / int(has_label.sum())
+EVALUATE = '''def evaluate(network: nn.Module, split: Split) -> float:
+    """Return the {title} of a network."""
+    logits = {rows}
+    labels = {labels}
+    return {score}
+'''
+TEST_SCORE = '''def test_outputs(network: nn.Module) -> Tensor:
+    """Return the outputs of a network for the test set."""
+    return predict(network, data.test.inputs)
+
+
+def test_score(network: nn.Module) -> float:
+    """Return the {title} of a network."""
+    return {metrics}["accuracy"]
 '''
 PREDICT = '''def predict(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Return logits (N, K) of a network in eval mode, computed without gradients."""
+    """Return outputs (N, ...) of a network in eval mode, computed without gradients."""
     was_training = network.training
     network.eval()
     with torch.no_grad():
-        logits = torch.cat([network(part.to(DEVICE)).float().cpu() for part in inputs.split(1024)])
+        outputs = torch.cat([network(part.to(DEVICE)).float().cpu() for part in inputs.split(1024)])
     network.train(was_training)
-    return logits
+    return outputs
 '''
 
 
@@ -50,12 +59,10 @@ def add_training(plan: PlanWriter) -> list[str]:
     plan.sources.definitions["predict"] = PREDICT
     if plan.has_subsets:
         plan.sources.add("in_known_classes", composite)
-    task = plan.data.task
-    if task.rows_code:
-        codes = {"rows": task.row_noun, "rows_code": task.rows_code, "labels_code": task.labels_code}
-        plan.sources.definitions["accuracy"] = ROW_ACCURACY.format(**codes)
-    else:
+    if plan.data.task.has_class_per_example:
         plan.sources.definitions["accuracy"] = KNOWN_ACCURACY if plan.has_subsets else ACCURACY
+    else:
+        add_evaluation(plan)
     calls: list[str] = []
     for phase in plan.phases:
         writer = PhaseWriter(plan, phase)
@@ -64,6 +71,22 @@ def add_training(plan: PlanWriter) -> list[str]:
         calls.append(call)
         calls += [derived_network(derived, plan) for derived in phase.derived]
     return calls
+
+
+def add_evaluation(plan: PlanWriter) -> None:
+    """Add the functions of the score of rows, and of that of the test set where it is another one."""
+    task, writer = plan.data.task, plan.task
+    rows, labels = writer.call("rows", "predict(network, split.inputs)"), writer.call("row_labels", "split.labels")
+    values = ("logits", "labels")
+    if plan.has_gaps:
+        labels += f"\n    index = {writer.call('labelled_rows', 'split.labels')}"
+        values = ("logits[index]", "labels[index]")
+    plan.sources.definitions["evaluate"] = EVALUATE.format(
+        title=task.validation_score_title, rows=rows, labels=labels, score=writer.call("score", *values)
+    )
+    if task.row_score_title:
+        metrics = writer.call("test_metrics", "network", "None", "data", "test_outputs")
+        plan.sources.definitions["test_score"] = TEST_SCORE.format(title=task.score_title, metrics=metrics)
 
 
 def derived_network(derived: DerivedPlan, plan: PlanWriter) -> str:

@@ -37,7 +37,7 @@ def make_archive(network: StoredNetwork) -> Content:
     if not task.script:
         missing = f"There is no script that answers. None is written yet for {task.title.lower()}."
         notes.append(f"{missing} {task.output_note}".rstrip())
-    elif "model.py" in contents or (not task.can_write and f"{stem}.pt2" in contents):
+    elif "model.py" in contents or (not (task.can_write or task.answer_settings) and f"{stem}.pt2" in contents):
         contents[task.script] = (files("kd_core.export.network") / task.script).read_bytes()
     by_class: dict[str, float | None] = {}
     if task.has_class_per_example:

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import load
+from torch import Tensor
 
 from kd_core.base.devices import limit_threads
 from kd_core.base.marks import percent
 from kd_core.export.code import model_code
 from kd_core.export.network import graphs
 from kd_core.export.network.stored import Content, StoredNetwork
+from kd_core.nn.hooks import LOGITS
 from kd_core.nn.inference import freeze, predict_logits
 
 Compared = tuple[bytes, dict[str, Any]]  # content, and the result of graphs.compare
@@ -40,14 +42,29 @@ def onnx(network: StoredNetwork) -> Content:
 def compared_pt2(network: StoredNetwork) -> Compared:
     """Return the program of ``torch.export`` and its comparison with the network."""
     content = graphs.to_pt2(network.program)
-    return content, graphs.compare(graphs.answers_of_pt2(content, network.examples.inputs), network.logits)
+    return content, _comparison(graphs.answers_of_pt2(content, network.examples.inputs), network)
 
 
 def compared_onnx(network: StoredNetwork) -> Compared:
     """Return the ONNX file and its comparison with the network. Raises ImportError without its packages."""
     about = {"classes": json.dumps(network.data.classes), "role": network.role, "mark": network.mark}
-    content = graphs.to_onnx(network.program, about)
-    return content, graphs.compare(graphs.answers_of_onnx(content, network.examples.inputs), network.logits)
+    task, inputs = network.data.task, network.examples.inputs
+    expected = task.decoded(network.logits)
+    program = network.program
+    if expected:
+        program = graphs.export_program(graphs.DecodedNetwork(network.network, task), network.data.shape)
+    content = graphs.to_onnx(program, about, [LOGITS, *expected])
+    comparison = _comparison(graphs.answers_of_onnx(content, inputs), network)
+    if expected:
+        decoded = {name: graphs.answers_of_onnx(content, inputs, name) for name in expected}
+        comparison["decoded"] = {
+            name: float((value - expected[name]).abs().double().max()) for name, value in decoded.items()
+        }
+    return content, comparison
+
+
+def _comparison(outputs: Tensor, network: StoredNetwork) -> dict[str, Any]:
+    return graphs.compare(outputs, network.logits, network.data.task)
 
 
 def compared_code(network: StoredNetwork) -> Compared:
@@ -61,7 +78,7 @@ def compared_code(network: StoredNetwork) -> Compared:
     rebuilt = module.build()
     rebuilt.load_state_dict(load(network.safetensors()))
     with limit_threads(), torch.no_grad():
-        comparison = graphs.compare(predict_logits(freeze(rebuilt), network.examples.inputs), network.logits)
+        comparison = _comparison(predict_logits(freeze(rebuilt), network.examples.inputs), network)
     if comparison["largest_difference"] > TOLERANCE:
         raise ValueError(f"Its logits differ by up to {comparison['largest_difference']:.1e}.")
     return source.encode(), comparison
@@ -69,12 +86,17 @@ def compared_code(network: StoredNetwork) -> Compared:
 
 def sentence(comparison: Mapping[str, Any], split: str) -> str:
     """Return a comparison in words."""
-    difference = comparison["largest_difference"]
-    return (
-        f"compared with the network on all {comparison['examples']:,} {split} examples, its logits "
-        + (f"differ by at most {difference:.1e}, " if difference else "are the same, ")
-        + f"with the same top class on {percent(comparison['same_top_class'])}"
-    )
+    text = f"compared with the network on all {comparison['examples']:,} {split} examples, its outputs "
+    text += _difference(comparison["largest_difference"])
+    if "same_top_class" in comparison:
+        text += f", with the same top class on {percent(comparison['same_top_class'])} of the {comparison['rows']}"
+    if decoded := comparison.get("decoded"):
+        text += f", and its {', '.join(decoded)} {_difference(max(decoded.values()))}"
+    return text
+
+
+def _difference(largest: float) -> str:
+    return f"differ by at most {largest:.1e}" if largest else "are the same"
 
 
 def _with_sentence(network: StoredNetwork, content: bytes, comparison: dict[str, Any]) -> Content:

@@ -6,7 +6,7 @@ Both hold the computation itself, so that they run without this package.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,11 +14,25 @@ from torch import Tensor, nn
 
 from kd_core.base.devices import limit_threads
 from kd_core.export.packages import missing_packages
+from kd_core.nn.hooks import LOGITS
+from kd_core.tasks import Task
 
 LARGEST_BATCH = 4096
 BATCH = 512  # examples per forward pass of a comparison
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 INSTALL = '"distillery-lab[export]"'
+
+
+class DecodedNetwork(nn.Module):
+    """Network whose outputs are followed by what its task decodes of them."""
+
+    def __init__(self, network: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.network, self.task = network, task
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs: Tensor = self.network(inputs)
+        return outputs, *self.task.decoded(outputs).values()
 
 
 def export_program(network: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
@@ -39,14 +53,16 @@ def to_pt2(program: torch.export.ExportedProgram) -> bytes:
     return buffer.getvalue()
 
 
-def to_onnx(program: torch.export.ExportedProgram, metadata: dict[str, str]) -> bytes:
-    """Return an ONNX file from "input" (N, ...) to "logits" (N, K). Raises ImportError without its packages."""
+def to_onnx(
+    program: torch.export.ExportedProgram, metadata: dict[str, str], outputs: Sequence[str] = (LOGITS,)
+) -> bytes:
+    """Return an ONNX file from "input" (N, ...) to named outputs. Raises ImportError without its packages."""
     if sentence := missing_packages("ONNX", ONNX_PACKAGES, INSTALL):
         raise ImportError(sentence)
     import onnx
 
     with limit_threads():
-        written = torch.onnx.export(program, dynamo=True, input_names=["input"], output_names=["logits"], verbose=False)
+        written = torch.onnx.export(program, dynamo=True, input_names=["input"], output_names=outputs, verbose=False)
     assert written is not None
     model = written.model_proto
     for part in (model.graph, *model.functions):
@@ -66,25 +82,30 @@ def answers_of_pt2(blob: bytes, inputs: Tensor) -> Tensor:
         return _in_batches(module, inputs)
 
 
-def answers_of_onnx(blob: bytes, inputs: Tensor) -> Tensor:
-    """Return the logits (N, K) that onnxruntime computes on the CPU."""
+def answers_of_onnx(blob: bytes, inputs: Tensor, output: str = LOGITS) -> Tensor:
+    """Return an output (N, ...) that onnxruntime computes on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
-    return _in_batches(lambda rows: torch.from_numpy(session.run(["logits"], {"input": rows.numpy()})[0]), inputs)
+    return _in_batches(lambda rows: torch.from_numpy(session.run([output], {"input": rows.numpy()})[0]), inputs)
 
 
-def compare(logits: Tensor, expected: Tensor) -> dict[str, Any]:
-    """Return the largest difference of logits (N, K) from the network's, and the fraction of equal top classes."""
-    same = logits.argmax(1) == expected.argmax(1)
-    return {
-        "largest_difference": float((logits - expected).abs().max()),
-        "same_top_class": float(same.double().mean()),
+def compare(outputs: Tensor, expected: Tensor, task: Task) -> dict[str, Any]:
+    """Return the largest difference of outputs (N, ...) from the network's, and the fraction of rows with equal class.
+
+    Predicted numbers have no class.
+    """
+    comparison: dict[str, Any] = {
+        "largest_difference": float((outputs - expected).abs().max()),
         "examples": len(expected),
     }
+    if task.has_class_rows:
+        same = task.answers(task.rows(outputs)) == task.answers(task.rows(expected))
+        comparison |= {"same_top_class": float(same.double().mean()), "rows": task.row_noun}
+    return comparison
 
 
 def _in_batches(network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    return torch.cat([network(chunk).float() for chunk in torch.split(inputs.contiguous(), BATCH)])
+    return torch.cat([network(chunk) for chunk in torch.split(inputs.contiguous(), BATCH)])

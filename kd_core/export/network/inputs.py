@@ -11,8 +11,9 @@ from kd_core.tasks._text import alphabet_of
 def describe_inputs(dataset: Dataset, data: Data) -> dict[str, Any]:
     """Return what the script beside a network needs to prepare a picture, the row of a table, or a text to continue.
 
-    Pictures are cropped to the middle square, resized with antialiasing and standardised by channel. Of a table each
-    column is standardised, or turned into one number per word; a text becomes its characters.
+    Pictures are cropped to the middle square, unless they are stretched to it, resized with antialiasing and
+    standardised by channel. Of a table each column is standardised, or turned into one number per word; a text becomes
+    its characters.
     """
     if data.task.can_write:
         alphabet = alphabet_of(data.classes)
@@ -22,7 +23,7 @@ def describe_inputs(dataset: Dataset, data: Data) -> dict[str, Any]:
         mean, std = ((list(values) * channels)[:channels] for values in (data.mean, data.std))
         return {
             "kind": "images", "noun": f"pictures of {width} × {height} pixels", "channels": channels, "height": height,
-            "width": width, "mean": mean, "std": std,
+            "width": width, "mean": mean, "std": std, "is_stretched": data.task.is_stretched,
         }  # fmt: skip
     columns = [dict(column) for column in dataset.columns(data)]
     noun = "rows of " + ", ".join(column["name"] for column in columns)
@@ -31,6 +32,8 @@ def describe_inputs(dataset: Dataset, data: Data) -> dict[str, Any]:
 
 def describe_answers(data: Data) -> dict[str, Any]:
     """Return what the outputs of a network mean; empty where they are the logits of one class."""
+    if settings := data.task.answer_settings:
+        return dict(settings)
     if not data.task.has_class_rows:
         return {"centre": list(data.label_centre), "scale": list(data.label_scale)}
     return {"several": True} if data.has_answers else {}

@@ -18,14 +18,13 @@ from kd_core.export.network.inputs import usage
 from kd_core.export.network.stored import StoredNetwork
 from kd_core.files.teachers.provenance import provenance
 from kd_core.schemes import teacher_phase
-from kd_core.tasks import NUMBERS
-from kd_core.tasks.segmentation import PIXEL
+from kd_core.tasks import CHARACTERS, EXAMPLE
 
 MOST_CLASSES = 40  # with a row each; of more classes those with the lowest recall have one
 CONTENT = {
     "model.safetensors": "the weights; the names are those of the network’s `state_dict()`",
     "model.py": "the network in plain PyTorch: `build()` returns it",
-    "predict.py": "predicts the classes of files",
+    "predict.py": "answers for files",
     "write.py": "continues a text",
     "config.json": "classes, preparation of the inputs, and all settings of the run",
     "metrics.json": "every number of this page, and more",
@@ -62,18 +61,17 @@ def _front_matter(network: StoredNetwork, title: str) -> str:
     """Return the metadata as YAML; a value in JSON is YAML as well."""
     config, data = network.config, network.data
     kind = "classification" if data.task.has_class_rows else "regression"
-    of_numbers = "image-classification" if data.has_images else f"tabular-{kind}"
-    of_numbers = "image-segmentation" if data.task.outputs == PIXEL else of_numbers
-    of_characters = "text-generation" if data.task.can_write else "text-classification"
-    task = of_numbers if data.task.inputs == NUMBERS else of_characters
+    inputs = "text" if data.task.inputs == CHARACTERS else "image" if data.has_images else "tabular"
+    task = data.task.hub_task or f"{inputs}-{kind}"
+    score, test = data.task.score_title, (network.run.test or {}).get(network.role, {})
+    titles = {"accuracy": score, "loss": data.task.loss_title}
+    titles |= {one.name: one.title if one.unit == "%" else one.column for one in data.task.measures}
     metrics = [
-        {"type": kind, "name": name, "value": value}
-        for kind, name, key in (
-            ("accuracy", f"Test {data.task.score_title}", "accuracy"),
-            ("loss", "Test loss, nats", "loss"),
-        )
-        if (value := (network.run.test or {}).get(network.role, {}).get(key)) is not None
-    ]
+        {"type": score.lower().replace(" ", "_") if name == "accuracy" else name, "name": f"Test {title}",
+         "value": test[name]}
+        for name, title in titles.items()
+        if name in test
+    ]  # fmt: skip
     results = [{
         "task": {"type": task}, "metrics": metrics,
         "dataset": {"name": config.dataset.title, "type": config.dataset.short_name, "split": "test"},
@@ -185,7 +183,8 @@ def _classes_in_words(data: Data) -> str:
         )
     if data.has_answers:
         return f"It answers yes or no to {count} classes, whatever else is there."
-    return f"It knows {count} classes, and takes everything for one of them."
+    everything = "everything" if data.task.outputs == EXAMPLE else f"each of the {data.task.row_noun}"
+    return f"It knows {count} classes, and takes {everything} for one of them."
 
 
 def _limits(network: StoredNetwork) -> list[str]:
@@ -210,12 +209,16 @@ def _files(
     network: StoredNetwork, names: Sequence[str], parity: Mapping[str, Mapping[str, Any]], notes: Sequence[str]
 ) -> list[str]:
     lines = []
+    decoded = network.data.task.decoded(network.logits[:1])
     for name in names:
         text = CONTENT.get(name) or CONTENT[name[name.rindex(".") :]]
+        if decoded and name.endswith(".onnx"):
+            text += f", and with {', '.join(f'`{one}`' for one in decoded)} decoded from them"
         lines.append(
             f"- `{name}`: {text}" + (f"; {sentence(dict(parity[name]), network.split)}" if name in parity else "")
         )
     versions = f"Made with Distillery {__version__} and PyTorch {torch.__version__}."
+    notes = [*notes, *([network.data.task.output_note] if decoded else [])]
     return ["## Files", "", *lines, *(f"- {_plain(note)}" for note in notes), "", versions]
 
 

@@ -1,4 +1,4 @@
-"""Predict the classes of your own files with the network in this folder.
+"""Predict the classes, boxes, masks or numbers of your own files with the network in this folder.
 
     python predict.py photo.jpg folder/with/pictures
     python predict.py table.csv --json
@@ -89,14 +89,21 @@ def exists(file: Path) -> bool:
 
 
 def picture_input(file: Path, inputs: dict[str, Any]) -> torch.Tensor:
-    """Return the middle square of a picture as (C, H, W), resized with antialiasing, upright, and standardised."""
+    """Return the middle square of a picture as (C, H, W), resized with antialiasing, upright, and standardised.
+
+    A picture that is stretched is used as a whole, as it is stored.
+    """
     from PIL import Image
 
     height, width = inputs["height"], inputs["width"]
     with Image.open(file) as opened:
         opened.draft(None, (2 * width, 2 * height))  # decodes a JPEG at about the size that is needed
-        image = square(to_8_bits(opened, Image), width, height, Image)
-        turn = opened.getexif().get(ORIENTATION, 1)  # as the camera was held
+        image, turn = to_8_bits(opened, Image), 1
+        if inputs.get("is_stretched"):
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        else:
+            image = square(image, width, height, Image)
+            turn = opened.getexif().get(ORIENTATION, 1)  # as the camera was held
     image = image.transpose(Image.Transpose[TURNS[turn - 2]]) if 2 <= turn <= 8 else image
     pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(height, width, -1)
     if inputs["channels"] == 1 and pixels.shape[2] == 3:
@@ -229,11 +236,13 @@ def without_label(row: Sequence[str], header: Sequence[str], default: int) -> li
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the classes of all files, most probable first, or the numbers that are predicted of them."""
-    parser = argparse.ArgumentParser(description="Predict the classes, or the numbers, of files.")
+    """Print the classes of all files, most probable first, or the boxes, masks or numbers that are predicted."""
+    parser = argparse.ArgumentParser(description="Predict the classes, boxes, masks or numbers of files.")
     parser.add_argument("files", nargs="+", help="pictures, folders of pictures, CSV files, numbers, or texts")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes that are printed; 3 by default")
     parser.add_argument("--json", action="store_true", help="print the probabilities of all classes as JSON")
+    parser.add_argument("--score", type=float, default=0.3, metavar="P", help="of a box, at least; 0.3 by default")
+    parser.add_argument("--masks", metavar="FOLDER", help="folder for masks as PNG, with the number of a class as grey")
     words = sys.argv[1:] if arguments is None else arguments
     # A word with a space is not an option, so that "-1,2" is a pair of numbers.
     chosen = parser.parse_args(
@@ -252,8 +261,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inputs = torch.stack([values for _, values in examples])
     with torch.no_grad():
         logits = torch.cat([network(chunk) for chunk in torch.split(inputs, BATCH)])
+    names = [name for name, _ in examples]
+    if "boxes" in answers or "mask" in answers:
+        decoded = importlib.import_module("model").decoded(logits)
+        if "boxes" in answers:
+            print_boxes(names, decoded, classes, answers["boxes"], least=chosen.score, as_json=chosen.json)
+        else:
+            print_masks(names, decoded["mask"], classes, folder=chosen.masks, as_json=chosen.json)
+        return 0
     if "scale" in answers:
-        print_numbers([name for name, _ in examples], logits.double(), classes, answers, as_json=chosen.json)
+        print_numbers(names, logits.double(), classes, answers, as_json=chosen.json)
         return 0
     is_several = answers.get("several", False)
     probabilities_of_rows = logits.double().sigmoid() if is_several else logits.double().softmax(1)
@@ -280,6 +297,73 @@ def print_numbers(
             print(json.dumps({"file": name, "numbers": predicted}))
         else:
             print(f"{name}: " + ", ".join(f"{column} {number:.6g}" for column, number in predicted.items()))
+
+
+def print_boxes(
+    names: Sequence[str],
+    decoded: dict[str, torch.Tensor],
+    classes: Sequence[str],
+    settings: dict[str, Any],
+    *,
+    least: float,
+    as_json: bool,
+) -> None:
+    """Print the objects of each picture, the best first, with boxes as fractions of its width and height."""
+    columns = (decoded[key] for key in ("boxes", "scores", "classes"))
+    for name, boxes, scores, labels in zip(names, *columns, strict=True):
+        rows = without_duplicates(boxes, scores, labels, least, settings["overlap"])[: settings["most"]]
+        objects = [
+            {"class": classes[labels[row]], "score": float(scores[row]), "box": boxes[row].tolist()} for row in rows
+        ]
+        if as_json:
+            print(json.dumps({"file": name, "objects": objects}))
+            continue
+        for each in objects:
+            left, top, right, bottom = each["box"]
+            place = f"x {left:.3f} to {right:.3f}, y {top:.3f} to {bottom:.3f}"
+            print(f"{name}: {each['class']} {each['score']:.1%}, {place}")
+        if not objects:
+            print(f"{name}: nothing")
+
+
+def without_duplicates(
+    boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, least: float, overlap: float
+) -> list[int]:
+    """Return the rows of boxes (n, 4), the best first, that overlap no better one of their class (NMS)."""
+    chosen: list[int] = []
+    for row in scores.argsort(descending=True, stable=True).tolist():
+        if scores[row] < least:
+            break
+        better = boxes[[other for other in chosen if labels[other] == labels[row]]]
+        corners = torch.minimum(better[:, 2:], boxes[row, 2:]) - torch.maximum(better[:, :2], boxes[row, :2])
+        common = corners.clamp(min=0).prod(1)
+        areas = (better[:, 2:] - better[:, :2]).prod(1) + (boxes[row, 2:] - boxes[row, :2]).prod()
+        if not bool((common > overlap * (areas - common)).any()):
+            chosen.append(row)
+    return chosen
+
+
+def print_masks(
+    names: Sequence[str], masks: torch.Tensor, classes: Sequence[str], *, folder: str | None, as_json: bool
+) -> None:
+    """Print the fraction of the pixels of each class, and write masks (N, H, W) if there is a folder for them."""
+    for number, (name, mask) in enumerate(zip(names, masks, strict=True), start=1):
+        fractions = (torch.bincount(mask.flatten(), minlength=len(classes)) / mask.numel()).tolist()
+        answer: dict[str, Any] = {"fractions": dict(zip(classes, fractions, strict=True))}
+        if folder:
+            from PIL import Image
+
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            file = Path(folder) / f"{number:04d}-{Path(name).stem}.png"
+            height, width = mask.shape
+            Image.frombytes("L", (width, height), bytes(mask.flatten().tolist())).save(file)
+            answer["mask"] = str(file)
+        if as_json:
+            print(json.dumps({"file": name, **answer}))
+            continue
+        largest = sorted(answer["fractions"].items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{label} {fraction:.1%}" for label, fraction in largest if fraction)
+        print(f"{name}: {listed}" + (f", in {answer['mask']}" if folder else ""))
 
 
 if __name__ == "__main__":

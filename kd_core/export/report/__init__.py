@@ -204,7 +204,9 @@ def _bars(
 
 def _curves(queries: RunQueries, row: Run, networks: Sequence[tuple[Network, int]]) -> str:
     curves, figures = read_curves(queries, row.id), []
-    for measure, title, scale in ((ACCURACY, "validation accuracy, %", 100.0), (TRAINING, "training loss, nats", 1.0)):
+    task = row.config.dataset.task
+    score, loss = f"validation {task.validation_score_title}, %", f"training {task.loss_title}"
+    for measure, title, scale in ((ACCURACY, score, 100.0), (TRAINING, loss, 1.0)):
         lines = [
             Line(_title(network), _kind(network), index, curve.at[EPOCH], [scale * value for value in curve.values])
             for network, index in networks if (curve := curves.get((network.role, measure))) and curve.values
@@ -212,7 +214,7 @@ def _curves(queries: RunQueries, row: Run, networks: Sequence[tuple[Network, int
         if lines:
             legend = " · ".join(f"{ROLES[line.kind]['glyph']} {line.title}" for line in lines)
             chart = line_chart(lines, "epochs of each network", title)
-            caption = escape(f"{title.capitalize()}: {legend}")
+            caption = escape(f"{title[:1].upper()}{title[1:]}: {legend}")
             figures.append(f"<figure>{chart}<figcaption>{caption}</figcaption></figure>")
     return f'<h2>Learning curves</h2><div class="charts">{"".join(figures)}</div>' if figures else ""
 

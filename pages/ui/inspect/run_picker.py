@@ -81,7 +81,7 @@ def selected_run() -> Run | None:
     elif run:
         st.error(error)
         if row is not None and row.is_readable:
-            run_picker.link_to_texts(row)
+            run_picker.link_to_task_page(row)
     else:
         st.info(error)
         st.page_link("pages/distill.py", label="Train one", icon=":material/science:")

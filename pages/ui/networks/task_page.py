@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -11,7 +10,6 @@ from kd_core.analysis.replay import unusable_reason
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs import manager
 from kd_core.store.store import Run
-from kd_core.tasks import Task
 from pages.ui.app.actions import action_button, actions
 from pages.ui.run import trash
 from pages.ui.run.run_picker import select_run
@@ -25,7 +23,7 @@ class TaskRuns:
     """Runs of one task on its page.
 
     Attributes:
-        fits: Whether a task is that of the page.
+        page: Of the task, as :attr:`kd_core.tasks.Task.page`.
         misfit: What the networks of another run do not do, as "do not write".
         dataset: Of the first run, which uses the settings that this data set recommends.
         first: What the first run does and how long it takes, sentences.
@@ -33,7 +31,7 @@ class TaskRuns:
         way_on: What else to do than to choose another run, as "train a small detector".
     """
 
-    fits: Callable[[Task], bool]
+    page: str
     misfit: str
     dataset: str
     first: str
@@ -48,7 +46,7 @@ class TaskRuns:
             trash.show_missing(linked)
         elif row and not row.is_readable:
             st.error("This run uses a method, network or data set that is not installed here. Choose another run.")
-        elif row and not self.fits(row.config.dataset.task):
+        elif row and row.config.dataset.task.page != self.page:
             st.info(
                 f"The networks of this run {self.misfit}: they were trained on {row.config.dataset.title}. Choose "
                 f"another run, or {self.way_on}."
@@ -80,7 +78,7 @@ class TaskRuns:
 
     def _newest(self) -> list[Run]:
         rows = manager.get_manager().store.runs(MAX_RUNS)
-        return [row for row in rows if (config := row.available_config) and self.fits(config.dataset.task)]
+        return [row for row in rows if (config := row.available_config) and config.dataset.task.page == self.page]
 
 
 def start(config: RunConfig) -> None:

@@ -15,8 +15,6 @@ from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.runs import manager
 from kd_core.store.store import Run
-from kd_core.tasks.detection import CELL
-from kd_core.tasks.segmentation import PIXEL
 from pages.ui.app.actions import action_button, actions, start_automatically
 from pages.ui.app.errors import catch_errors
 from pages.ui.app.url_state import UrlState
@@ -65,7 +63,7 @@ def explain_rows(row: Run) -> bool:
     if not (reason := rows_refusal(row)):
         return False
     st.info(reason)
-    link_to_texts(row)
+    link_to_task_page(row)
     return True
 
 
@@ -82,22 +80,12 @@ def rows_refusal(row: Run) -> str:
     return f"{task.title} has no class per example, so this page does not apply to this run."
 
 
-def link_to_texts(row: Run) -> None:
-    """Draw a link to what the networks of a run write, find or make of pixels, if they do."""
-    if row.config.dataset.task.outputs == PIXEL:
+def link_to_task_page(row: Run) -> None:
+    """Draw a link to the page on the task of a run, if there is one."""
+    if page := row.config.dataset.task.page:
         st.page_link(
-            "pages/segmentation.py", label="See what its networks make of every pixel", icon=":material/grid_on:",
-            query_params={"run": row.id},
-        )  # fmt: skip
-    if row.config.dataset.task.outputs == CELL:
-        st.page_link(
-            "pages/detection.py", label="See what its networks find", icon=":material/select_all:",
-            query_params={"run": row.id},
-        )  # fmt: skip
-    if row.config.dataset.task.can_write:
-        st.page_link(
-            "pages/language.py", label="See what its networks write", icon=":material/match_case:",
-            query_params={"run": row.id},
+            f"pages/{page}.py", label=f"See its networks on the page {page.capitalize()}",
+            icon=":material/arrow_forward:", query_params={"run": row.id},
         )  # fmt: skip
 
 

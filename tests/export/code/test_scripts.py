@@ -24,7 +24,7 @@ from kd_core.export.code import Script, notebook, save_data, script, sentences_o
 from kd_core.export.code.data import add_loading
 from kd_core.export.code.source import Sources
 from tests.export.code.conftest import Namespace, Numbers
-from tools.testing.networks import networks_for
+from tools.testing.networks import DETECTORS, networks_for
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +60,26 @@ OPTIONS: dict[str, dict[str, str]] = {
                                "teacher_layers": "1", "student": "gru", "student_hidden": "8",
                                "labelled": "30", "method": "divergence"},
     "patches": {"student": "vit", "method": "distillation_token", "targets": "soft targets", "soft_weight": "0.5"},
+}  # fmt: skip
+TASKS: dict[str, dict[str, str]] = {
+    "numbers": {"dataset": "friedman", "method": "bounded_regression"},
+    "numbers and examples without one": {
+        "dataset": "friedman", "scheme": "unlabelled", "labelled": "3900", "batch_size": "1000", "mixup": "0.2",
+    },
+    "several labels": {"dataset": "several_digits", "teacher_width": "4", "student_widths": "8"},
+    "several labels and examples without any": {
+        "dataset": "several_digits", "teacher_width": "4", "student_widths": "8", "scheme": "unlabelled",
+        "labelled": "3900", "batch_size": "1000", "mixup": "0.3", "epochs": "1",
+    },
+    "masks": {
+        "dataset": "scenes", "dataset_count": "20", "teacher_width": "4", "student": "dilated_cnn", "labelled": "10",
+    },
+    "masks and images without one": {
+        "dataset": "scenes", "dataset_count": "20", "teacher_width": "4", "scheme": "unlabelled", "labelled": "10",
+        "method": "soft_targets",
+    },
+    "boxes": {**DETECTORS, "labelled": "30"},
+    "boxes and images without any": {**DETECTORS, "labelled": "30", "scheme": "unlabelled"},
 }  # fmt: skip
 LOADED = {"mnist": {}, "cifar10": {}, "svhn": {}, "emnist": {"split": "letters"}}
 # Written whole so far; what is added later may leave something out, if its script says so.
@@ -105,7 +125,10 @@ def assert_equal(namespace: Namespace, numbers: Numbers) -> None:
     for role, losses in numbers.curves.items():
         assert curves[role] == pytest.approx(losses, rel=1e-4, abs=1e-6), role
     for role, accuracy in numbers.accuracy.items():
-        assert namespace["test_accuracy"][role] == accuracy, role
+        if "test_accuracy" in namespace:
+            assert namespace["test_accuracy"][role] == accuracy, role
+        else:  # rounding may change the order of two cells, which AP ranks
+            assert namespace["test_scores"][role] == pytest.approx(accuracy, rel=1e-3, abs=1e-6), role
 
 
 def accepted(flat: dict[str, str], base: dict[str, str]) -> RunConfig:
@@ -136,10 +159,6 @@ def test_the_script_of_every_method_repeats_the_numbers_of_the_run(
     method: str, engine: Engine, execute: Execute
 ) -> None:
     networks = networks_for(method, {name: TINY[name] for name in ("student", "student_width", "teacher")})
-    if "dataset" in networks:
-        with pytest.raises(ValueError, match="cannot be written as a script yet"):
-            Script(from_flat({**networks, "method": method}))
-        return
     assert_repeated(accepted({**networks, "method": method}, TINY), engine, execute)
 
 
@@ -162,6 +181,12 @@ def test_the_script_repeats_a_run_with_other_settings(
     monkeypatch.setattr("kd_core.tasks.language.SAMPLES", 8)  # texts that each network is judged by
     base = {key: value for key, value in TINY.items() if name != "points" or not key.endswith("width")}
     config = config_of(OPTIONS[name], base)
+    assert_equal(run_of(config, execute), engine(config))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_script_of_every_task_repeats_the_numbers_of_the_run(name: str, engine: Engine, execute: Execute) -> None:
+    config = from_flat({"epochs": "2", "teacher_epochs": "1", **TASKS[name]})
     assert_equal(run_of(config, execute), engine(config))
 
 

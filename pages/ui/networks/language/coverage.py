@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -28,7 +29,7 @@ from pages.ui.widgets.text.escape import escape_markdown
 from pages.ui.widgets.text.summaries import method_summary
 
 X, Y = "sample_entropy", "teacher_bits"
-HEIGHT = 440
+HEIGHT, BELOW = 440, 70  # of the picture and of what is below its plot, pixels
 POLL_SECONDS = 1.0
 NAMES = {TEACHER: "Teacher", BASELINE: "Baseline"}
 
@@ -110,36 +111,40 @@ def _picture(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -
     titles = {measure.name: f"{measure.title}, {measure.unit}" for measure in measures}
     figure: go.Figure = charts.small_figure()
     networks = [network for network in networks if {X, Y} <= network.values.keys()]
-    for network in networks:
-        look = ROLES[network.role]
+    xs, ys = ([network.means[name] for network in networks] for name in (X, Y))
+    for network, shift in zip(networks, _shifts(ys), strict=True):
+        look, x, y = ROLES[network.role], network.means[X], network.means[Y]
         is_open = look["symbol"].endswith("open")
         marker = {"symbol": look["symbol"], "color": look[theme()], "line": {"width": 2 if is_open else 0}}
-        # The control lies among the students that cover most, so its name goes to the other side of its mark.
-        position = "top center" if network.role == STUDENT else "bottom center"
-        xs, ys = network.values[X], network.values[Y]
-        if network.seeds > 1:
-            figure.add_scatter(
-                x=list(xs), y=list(ys), mode="markers", showlegend=False, opacity=0.45, marker={**marker, "size": 6},
-                hovertemplate=f"{charts.escape_html(network.way)}, one seed: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
-            )  # fmt: skip
+        error_x, error_y = (
+            {"array": [network.spreads.get(name, 0.0)], "color": look[theme()], "thickness": 1.2, "width": 4}
+            for name in (X, Y)
+        )
+        name = charts.escape_html(network.way)
         figure.add_scatter(
-            x=[network.means[X]], y=[network.means[Y]], mode="markers+text", showlegend=False, cliponaxis=False,
-            text=[charts.escape_html(network.way)], textposition=position, marker={**marker, "size": 12},
-            hovertemplate=f"{charts.escape_html(network.way)}: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+            x=[x], y=[y], mode="markers", showlegend=False, cliponaxis=False, marker={**marker, "size": 12},
+            error_x=error_x, error_y=error_y, hovertemplate=f"{name}: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
         )  # fmt: skip
-    ends = ((0, 0, "left", "bottom", "mode seeking: likely text, little variety"),
-            (1, 1, "right", "top", "mode covering: much variety, unlikely text"))  # fmt: skip
-    for x, y, xanchor, yanchor, text in ends:
+        is_right = 2 * x > min(xs) + max(xs)  # its name goes to the left
         figure.add_annotation(
-            x=x, y=y, xref="paper", yref="paper", xanchor=xanchor, yanchor=yanchor, text=f"<i>{text}</i>",
-            showarrow=False, font={"color": charts.GREY[theme()]},
+            x=x, y=y, text=name, ax=-24 if is_right else 24, ay=shift, xanchor="right" if is_right else "left",
+            arrowhead=0, arrowwidth=1, arrowcolor=charts.GREY[theme()], standoff=7,
         )  # fmt: skip
-    xs, ys = ([network.means[name] for network in networks] for name in (X, Y))
-    figure.update_xaxes(title=titles[X], range=_range(xs))
-    figure.update_yaxes(title=titles[Y], range=_range(ys))
-    figure.update_layout(margin={"t": charts.BAR, "b": 50, "l": 50, "r": 20})
+    figure.update_xaxes(title=f"{titles[X]}<br>← seeking modes · covering modes →", range=_range(xs))
+    figure.update_yaxes(title=f"{titles[Y]}<br>← likely text · unlikely text →", range=_range(ys))
+    figure.update_layout(margin={"t": charts.BAR, "b": BELOW, "l": 70, "r": 20})
     points = "; ".join(f"{network.way} {network.means[X]:.2f} and {network.means[Y]:.2f}" for network in networks)
     charts.chart(figure, "coverage", f"{titles[X]}, and {titles[Y].lower()}: {points}.", height=HEIGHT)
+
+
+def _shifts(heights: Sequence[float]) -> list[float]:
+    """Return how far below its mark each name begins, in pixels, so that no two names are in one line of text."""
+    (low, high), last, shifts = _range(heights), -math.inf, [0.0] * len(heights)
+    for index in sorted(range(len(heights)), key=lambda index: -heights[index]):
+        mark = (high - heights[index]) / (high - low) * (HEIGHT - charts.BAR - BELOW)
+        last = max(mark - charts.LINE, last + 1.5 * charts.LINE)
+        shifts[index] = last - mark
+    return shifts
 
 
 def _range(values: Sequence[float]) -> list[float]:

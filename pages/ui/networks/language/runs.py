@@ -5,7 +5,7 @@ from __future__ import annotations
 from pages.ui.networks.task_page import TaskRuns
 
 RUNS = TaskRuns(
-    fits=lambda task: task.can_write,
+    page="language",
     misfit="do not write",
     dataset="python_docs",
     first="A teacher of about 100,000 parameters reads the help texts of Python, character by character. A student "

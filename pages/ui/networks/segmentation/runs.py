@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from kd_core.tasks.segmentation import PIXEL
 from pages.ui.networks.task_page import TaskRuns
 
 RUNS = TaskRuns(
-    fits=lambda task: task.outputs == PIXEL,
+    page="segmentation",
     misfit="give no class to pixels",
     dataset="scenes",
     first="A teacher learns from 500 drawn scenes in which every pixel has a class. A student with a fifteenth of its "

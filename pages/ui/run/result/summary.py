@@ -36,7 +36,7 @@ def show(row: Run) -> None:
     verdict.show_verdict(row, is_short=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="next"):
         verdict.more_seeds(row)
-        run_picker.link_to_texts(row)
+        run_picker.link_to_task_page(row)
         if not run_picker.rows_refusal(row):
             st.page_link(
                 "pages/temperature.py", label="Explore the softened outputs", icon=":material/thermostat:",

@@ -184,7 +184,7 @@ def table(row: Run, frames: RunFrames) -> None:
                 f"test {row.config.dataset.task.score_title}": marks.percent(test["accuracy"]),
                 **others,
                 "agreement with teacher": marks.percent(test["agreement"]) if "agreement" in test else "–",
-                "loss (nats)": f"{test['loss']:.3f}",
+                row.config.dataset.task.loss_title: f"{test['loss']:.3f}",
                 **(
                     {"calibration error": marks.percent(error)}
                     if (error := test.get("calibration_error")) is not None

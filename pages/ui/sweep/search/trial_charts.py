@@ -101,8 +101,12 @@ def _history(results: SearchResults) -> go.Figure:
     _star(figure, results, lambda trial: (trial.number + 1, 100 * (trial.accuracy or 0.0)))
     figure.update_layout(margin={"t": charts.BAR + charts.LEGEND}, legend=charts.top_legend())
     figure.update_xaxes(title="trial", tickformat="d")
-    figure.update_yaxes(title="validation accuracy, %")
+    figure.update_yaxes(title=f"validation {_score(results)}, %")
     return figure
+
+
+def _score(results: SearchResults) -> str:
+    return results.search.base.dataset.task.validation_score_title
 
 
 def _map(results: SearchResults, first: Dimension, second: Dimension | None, names: Mapping[str, str]) -> go.Figure:
@@ -112,6 +116,7 @@ def _map(results: SearchResults, first: Dimension, second: Dimension | None, nam
     ]
     accuracies = [100 * (trial.accuracy or 0.0) for trial in _evaluated(results) if trial.state == manager.COMPLETED]
     low, high = (min(accuracies), max(accuracies)) if accuracies else (0.0, 100.0)
+    bar = f"{_score(results)}, %"
 
     def place(trial: Trial) -> tuple[Any, Any]:
         accuracy = 100 * (trial.accuracy or 0.0)
@@ -126,7 +131,7 @@ def _map(results: SearchResults, first: Dimension, second: Dimension | None, nam
             marker |= {
                 "color": [100 * (trial.accuracy or 0.0) for trial in chosen], "cmin": low, "cmax": max(high, low + 1),
                 "colorscale": [list(stop) for stop in sequential()], "line": {"width": 1, "color": ink},
-                "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": "accuracy, %", "side": "right"}},
+                "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": bar, "side": "right"}},
             }  # fmt: skip
         figure.add_scatter(
             x=[x for x, _ in places], y=[y for _, y in places], mode="markers", marker=marker, name=label,
@@ -135,7 +140,7 @@ def _map(results: SearchResults, first: Dimension, second: Dimension | None, nam
     _star(figure, results, place, first, second)
     figure.update_layout(showlegend=False)
     figure.update_xaxes(**_axis(first, names))
-    figure.update_yaxes(**({"title": "validation accuracy, %"} if second is None else _axis(second, names)))
+    figure.update_yaxes(**({"title": f"validation {_score(results)}, %"} if second is None else _axis(second, names)))
     return figure
 
 
