@@ -16,11 +16,14 @@ from kd_core.base.devices import CLUSTER, CLUSTER_VARIABLE, default_devices, dev
 from kd_core.base.events import to_json
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.config.sweep.search import Search, plan_search
 from kd_core.runs.cluster import driver, part
 from kd_core.runs.cluster.executor import Cards, ClusterGoneError, Handle, LostError, ThreadExecutor
 from kd_core.runs.cluster.part import DATA, Part, Report
 from kd_core.runs.cluster.partition import cut
 from kd_core.runs.manager import COMPLETED, FAILED, INTERRUPTED, STOPPED, RunManager
+from kd_core.runs.sweeps.search_results import collect_search
+from kd_core.store.records import PRUNED
 from tools.testing.waiting import wait, wait_for_end
 
 METHODS = (Axis("method", ("soft_targets", "dist")),)
@@ -207,6 +210,41 @@ def test_a_sweep_is_shared_out_over_devices_and_a_run_has_one(
     several.close()
 
 
+SPACE = {"learning_rate": "0.0001..0.1:log"}
+
+
+def searched(config: RunConfig) -> Search:
+    return plan_search(config, SPACE, {}, (0, 1), trials=12, batch=4, confirmations=2)[0]
+
+
+def outline(runs: RunManager, search: str) -> list[Any]:
+    """What a search in parts must share with one of one process."""
+    ended = collect_search(runs.store, runs.store.sweep(search))
+    trials = [(trial.values, trial.state, trial.accuracy, trial.cell.epochs) for trial in ended.trials]
+    return [*trials, *(run.test for run in ended.confirmation)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["soft_targets", "hints"])  # the runs of the second cannot train side by side
+def test_a_search_in_parts_has_the_trials_of_one_process_though_workers_and_the_cluster_are_lost(
+    managed: Managed, runs: RunManager, small_with: Callable[..., RunConfig], method: str
+) -> None:
+    pytest.importorskip("optuna")
+    gone = ClusterGoneError("The cluster at ray://elsewhere:10001 can no longer be reached.")
+    elsewhere, workers = managed({12: LostError("it was killed"), 70: gone, 90: LostError("it was killed")})
+    settings = {"method": method, "epochs": "12"}
+    run = elsewhere.start_search(searched(small_with(device=CLUSTER, **settings)))
+    assert wait_for_end(elsewhere, run, 120) == INTERRUPTED
+    assert "can no longer be reached" in elsewhere.status(run).notice
+    elsewhere.resume_from_checkpoint(run)
+    assert wait_for_end(elsewhere, run, 120) == COMPLETED
+    alone = runs.start_search(searched(small_with(**settings)))
+    assert wait_for_end(runs, alone, 120) == COMPLETED
+    assert outline(elsewhere, run) == outline(runs, alone)
+    assert PRUNED in {row.state for row in elsewhere.store.members(run)}
+    assert not list((elsewhere.folder / "sweeps" / run).iterdir())
+
+
 @given(st.integers(1, 40), st.integers(1, 12))
 def test_no_run_of_a_group_is_left_alone_in_a_part(runs: int, count: int) -> None:
     names = [str(number) for number in range(runs)]
@@ -215,6 +253,15 @@ def test_no_run_of_a_group_is_left_alone_in_a_part(runs: int, count: int) -> Non
     assert len(parts) <= count
     assert min(map(len, parts)) >= min(2, runs)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 5))
+def test_a_trial_is_in_one_part(trials: int, count: int, seeds: int) -> None:
+    parts = cut([str(number) for number in range(trials * seeds)], count, seeds)
+    assert [name for some in parts for name in some] == [str(number) for number in range(trials * seeds)]
+    assert len(parts) <= count
+    assert not any(len(part) % seeds for part in parts)
+    assert max(map(len, parts)) - min(map(len, parts)) <= seeds
 
 
 def test_a_cluster_is_a_device_where_its_address_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,10 +97,10 @@ class NodeWorker:
             else:
                 self._trainer.control.send(command)
 
-    def advance(self, *, is_checkpoint_due: bool) -> bytes:
-        """Train until the next report."""
+    def advance(self, *, is_checkpoint_due: bool, condemned: list[int]) -> bytes:
+        """End some runs of the part, and train until the next report."""
         assert self._trainer is not None
-        return pickle.dumps(self._trainer.advance(is_checkpoint_due=is_checkpoint_due))
+        return pickle.dumps(self._trainer.advance(is_checkpoint_due=is_checkpoint_due, condemned=condemned))
 
     def phases(self) -> bytes:
         """Return the trained phases that others may share."""

@@ -82,10 +82,10 @@ class RayExecutor:
         with self._translated():
             handle.actor.send.remote(pickle.dumps(command))
 
-    def advance(self, handle: RayHandle, *, is_checkpoint_due: bool) -> None:
-        """Ask a worker to train until its next report."""
+    def advance(self, handle: RayHandle, *, is_checkpoint_due: bool, condemned: Sequence[int]) -> None:
+        """Ask a worker to end some runs of its part, by their places, and to train until its next report."""
         with self._translated():
-            handle.pending = handle.actor.advance.remote(is_checkpoint_due=is_checkpoint_due)
+            handle.pending = handle.actor.advance.remote(is_checkpoint_due=is_checkpoint_due, condemned=[*condemned])
 
     def wait(self, handles: Sequence[RayHandle], seconds: float) -> list[tuple[RayHandle, Report | LostError]]:
         """Return the reports that have arrived. Raises what a part raised, and ClusterGoneError."""
