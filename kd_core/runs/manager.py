@@ -63,7 +63,7 @@ __all__ += ["RunManager", "Status", "get_manager"]
 log = logging.getLogger(__name__)
 
 CLUSTER_JOBS = 8  # runs and sweeps that train on a cluster at once; their parts share its processors
-HERE = "The cluster at {} cannot be reached, so this goes on here, on {}."
+HERE = "The cluster at {} cannot be used, so this goes on here, on {}."
 INTERRUPTED_BY_ERROR = "This run was interrupted: {}. Resume it from its last checkpoint."
 
 

@@ -151,9 +151,9 @@ def test_runs_sweeps_and_searches_go_on_here_when_the_head_of_their_cluster_is_k
     cluster: LocalCluster, runs: RunManager, tmp_path: Path
 ) -> None:
     settings = {
-        "run": SETTINGS | {"epochs": "3000"},
-        "sweep": SETTINGS | {"epochs": "1000"},
-        "search": SETTINGS | {"epochs": "200"},
+        "run": SETTINGS | {"epochs": "1500"},
+        "sweep": SETTINGS | {"epochs": "1500"},
+        "search": SETTINGS | {"epochs": "100"},
     }
 
     def start(where: RunManager, **device: str) -> list[str]:
@@ -164,14 +164,19 @@ def test_runs_sweeps_and_searches_go_on_here_when_the_head_of_their_cluster_is_k
             where.start_search(searched(search | device)),
         ]
 
+    cluster.add_node(2)
+    assert runs.cluster is not None
+    wait_until(lambda: runs.cluster.executor().capacity() == 3)
     names = start(runs, device=CLUSTER)
+    for name in names:  # so that all of them are training when the head is killed
+        runs.set_pace(name, 0.1)
     folder = runs.folder / "runs" / names[0]
     wait_until((folder / "checkpoint.safetensors").exists)
-    wait_until(lambda: all(map(runs.store.count, (names[0], runs.store.members(names[1])[0].id))))
+    wait_until(lambda: all(any(runs.store.count(run.id) for run in runs.store.members(name)) for name in names[1:]))
     cluster.end_suddenly()
     assert [wait_for_end(runs, name, 120) for name in names] == [INTERRUPTED] * 3
     for name in names:
-        assert "can no longer be reached" in runs.status(name).notice
+        assert "resume it" in runs.status(name).notice
         runs.resume_from_checkpoint(name)
         assert "goes on here" in runs.status(name).notice
     assert [wait_for_end(runs, name, 240) for name in names] == [COMPLETED] * 3
@@ -187,7 +192,7 @@ def test_runs_sweeps_and_searches_go_on_here_when_the_head_of_their_cluster_is_k
 
 def searched(settings: dict[str, str]) -> Search:
     space = {"learning_rate": "0.0001..0.1:log"}
-    return plan_search(from_flat(settings), space, {}, (0, 1), trials=8, batch=4, confirmations=2)[0]
+    return plan_search(from_flat(settings), space, {}, (0, 1), trials=12, batch=4, confirmations=2)[0]
 
 
 def trials(runs: RunManager, search: str) -> list[object]:

@@ -31,7 +31,8 @@ class FakeRay:
     exceptions = SimpleNamespace(RayError=RayError, OutOfMemoryError=OutOfMemoryError, RayTaskError=RayTaskError)
 
     def __init__(self, **resources: float) -> None:
-        self.resources, self.options, self.is_connected = resources, dict[str, Any](), True
+        self.resources, self.options = resources, dict[str, Any]()
+        self.is_connected: bool | None = True  # None where even the question fails
 
     def cluster_resources(self) -> dict[str, float]:
         return self.resources
@@ -41,6 +42,8 @@ class FakeRay:
         return lambda cls: cls
 
     def is_initialized(self) -> bool:
+        if self.is_connected is None:
+            raise ValueError("Cannot invoke RPC on closed channel!")
         return self.is_connected
 
     def wait(self, references: list[Any], num_returns: int, **_: float) -> tuple[list[Any], list[Any]]:
@@ -92,8 +95,8 @@ def test_an_error_of_the_training_itself_is_raised() -> None:
         answers(RayTaskError("a bug"))
 
 
-@pytest.mark.parametrize("is_connected", [True, False])
-def test_a_cluster_that_is_gone_is_one_error_whatever_ray_raises(is_connected: bool) -> None:
+@pytest.mark.parametrize("is_connected", [True, False, None])
+def test_a_cluster_that_is_gone_is_one_error_whatever_ray_raises(is_connected: bool | None) -> None:
     ray = FakeRay(CPU=4)
     executor = RayExecutor(ray, "ray://lab:1")
     ray.is_connected = is_connected
@@ -102,3 +105,7 @@ def test_a_cluster_that_is_gone_is_one_error_whatever_ray_raises(is_connected: b
     with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
         executor.wait([handle], 0.1)
     assert executor.is_gone
+    ray.is_connected = True  # to another cluster
+    handle.pending = pickle.dumps(Report())
+    with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
+        executor.wait([handle], 0.1)

@@ -145,6 +145,7 @@ class RayExecutor:
             self._idle, self._busy = [], set()
         for handle in handles:
             self._kill(handle)
+        self.is_gone = True
 
     def _end_idle(self) -> None:
         with self._lock:
@@ -154,7 +155,7 @@ class RayExecutor:
             self._kill(handle)
 
     def _kill(self, handle: RayHandle) -> None:
-        if not self.is_gone and self._ray.is_initialized():
+        if not self.is_gone and self._is_connected():
             with contextlib.suppress(Exception):  # it is gone already, or its cluster is
                 self._ray.kill(handle.actor)
 
@@ -175,14 +176,26 @@ class RayExecutor:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Raise ClusterGoneError for every sign that the cluster cannot be reached."""
+        """Raise ClusterGoneError for every sign that the cluster cannot be reached, and always once it is gone.
+
+        Ray has one connection per process, which may by then be another one.
+        """
+        gone = ClusterGoneError(f"The cluster at {self.address} can no longer be reached.")
+        if self.is_gone:
+            raise gone
         try:
             yield
         except Exception as error:
-            if not isinstance(error, ConnectionError) and self._ray.is_initialized():
+            if not isinstance(error, ConnectionError) and not self.is_gone and self._is_connected():
                 raise
             self.is_gone = True
-            raise ClusterGoneError(f"The cluster at {self.address} can no longer be reached.") from error
+            raise gone from error
+
+    def _is_connected(self) -> bool:
+        try:
+            return bool(self._ray.is_initialized())
+        except Exception:  # whatever the client raises on a closed connection
+            return False
 
 
 def _first_line(error: Exception) -> str:
