@@ -147,6 +147,7 @@ def test_a_search_has_the_trials_of_one_process(runs: RunManager, tmp_path: Path
     here.close()
 
 
+@pytest.mark.timeout(900)
 def test_runs_sweeps_and_searches_go_on_here_when_the_head_of_their_cluster_is_killed(
     cluster: LocalCluster, runs: RunManager, tmp_path: Path
 ) -> None:
