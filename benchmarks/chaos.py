@@ -60,12 +60,12 @@ Events = dict[tuple[int, int], str]  # as JSON by place of the run and number of
 
 
 def start(runs: RunManager, kind: str, seed: int, pace: float = PACE, **changes: str) -> str:
-    """Start what a kind stands for, and return its id. It overrides the ``changes`` of the other settings."""
+    """Start what a kind stands for, and return its id. Its own settings count more than the ``changes``."""
     flat = dict(KINDS[kind])
     what = flat.pop("kind", "run")
     if what == "run":
         return runs.start(from_flat(SHORT | changes | flat | {"seed": str(seed)}), pace=pace)
-    base = from_flat(LONG | changes | {"seed": str(seed)})
+    base = from_flat(changes | LONG | {"seed": str(seed)})
     if what == "sweep":
         axes = (Axis("temperature", ("1", "4")), Axis("method", ("soft_targets", "hints")))
         return runs.start_sweep(Sweep(base, axes, (seed, seed + 1)))

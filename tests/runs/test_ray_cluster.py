@@ -170,7 +170,7 @@ def test_runs_sweeps_and_searches_go_on_here_when_the_head_of_their_cluster_is_k
     wait_until(lambda: runs.cluster.executor().capacity() == 3)
     names = start(runs, device=CLUSTER)
     for name in names:  # so that all of them are training when the head is killed
-        runs.set_pace(name, 0.1)
+        runs.set_pace(name, 1.0)
     folder = runs.folder / "runs" / names[0]
     wait_until((folder / "checkpoint.safetensors").exists)
     wait_until(lambda: all(any(runs.store.count(run.id) for run in runs.store.members(name)) for name in names[1:]))

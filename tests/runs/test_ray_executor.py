@@ -109,3 +109,14 @@ def test_a_cluster_that_is_gone_is_one_error_whatever_ray_raises(is_connected: b
     handle.pending = pickle.dumps(Report())
     with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
         executor.wait([handle], 0.1)
+
+
+def test_a_cluster_that_is_gone_before_a_call_has_its_id_is_the_same_error() -> None:
+    class Unanswered:
+        def __hash__(self) -> int:
+            raise ConnectionError("Failed to reconnect within the reconnection grace period")
+
+    handle = RayHandle(None)
+    handle.pending = Unanswered()
+    with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
+        RayExecutor(FakeRay(CPU=4), "ray://lab:1").wait([handle], 0.1)

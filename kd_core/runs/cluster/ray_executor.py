@@ -89,7 +89,8 @@ class RayExecutor:
 
     def wait(self, handles: Sequence[RayHandle], seconds: float) -> list[tuple[RayHandle, Report | LostError]]:
         """Return the reports that have arrived. Raises what a part raised, and ClusterGoneError."""
-        pending = {handle.pending: handle for handle in handles if handle.pending is not None}
+        with self._translated():  # a reference waits for its id where it is the key of a dictionary
+            pending = {handle.pending: handle for handle in handles if handle.pending is not None}
         if not pending:
             time.sleep(seconds)
             return []
