@@ -8,7 +8,7 @@ import pytest
 from benchmarks.chaos import Job, read, undisturbed
 from benchmarks.lost_servers import LONG, killed_apps
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.usefixtures("often")

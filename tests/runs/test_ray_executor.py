@@ -11,6 +11,7 @@ import pytest
 from kd_core.runs.cluster.executor import ClusterGoneError, LostError
 from kd_core.runs.cluster.part import MEMORY, Report
 from kd_core.runs.cluster.ray_executor import PARTS_PER_CARD, RayExecutor, RayHandle
+from kd_core.runs.control import Pause, Stop
 
 
 class RayError(Exception):
@@ -120,3 +121,15 @@ def test_a_cluster_that_is_gone_before_a_call_has_its_id_is_the_same_error() -> 
     handle.pending = Unanswered()
     with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
         RayExecutor(FakeRay(CPU=4), "ray://lab:1").wait([handle], 0.1)
+
+
+def test_commands_before_a_part_has_begun_are_sent_once_it_has() -> None:
+    sent: list[object] = []
+    executor = RayExecutor(FakeRay(CPU=4), "ray://lab:1")
+    handle = RayHandle(SimpleNamespace(send=SimpleNamespace(remote=lambda message: sent.append(pickle.loads(message)))))
+    executor.send(handle, Pause())
+    handle.pending = pickle.dumps(Report())
+    assert not sent
+    executor.wait([handle], 0.1)
+    executor.send(handle, Stop())
+    assert sent == [Pause(), Stop()]

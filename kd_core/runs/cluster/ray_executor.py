@@ -25,6 +25,8 @@ class RayHandle:
 
     def __init__(self, actor: Any) -> None:
         self.actor, self.pending = actor, None
+        self.has_begun = False
+        self.early: list[Command] = []  # before its part has begun
         self.idle_since = 0.0
 
 
@@ -74,11 +76,15 @@ class RayExecutor:
                 handle = self._idle.pop() if self._idle else None
                 handle = handle or RayHandle(self._actor.remote("cuda:0" if self.device == "cuda" else "cpu"))
                 self._busy.add(handle)
+            handle.has_begun = False
             handle.pending = handle.actor.begin.remote(pickle.dumps(part), pickle.dumps(dict(files)), *phases)
         return handle
 
     def send(self, handle: RayHandle, command: Command) -> None:
-        """Send a command to a worker."""
+        """Send a command to a worker, once its part has begun."""
+        if not handle.has_begun:
+            handle.early.append(command)
+            return
         with self._translated():
             handle.actor.send.remote(pickle.dumps(command))
 
@@ -103,7 +109,11 @@ class RayExecutor:
         for reference in ready:
             handle = pending[reference]
             handle.pending = None
-            results.append((handle, self._result(reference)))
+            results.append((handle, result := self._result(reference)))
+            if not handle.has_begun and isinstance(result, Report):
+                handle.has_begun, commands, handle.early = True, handle.early, []
+                for command in commands:
+                    self.send(handle, command)
         return results
 
     def phases(self, handle: RayHandle) -> Reference:
