@@ -253,8 +253,15 @@ class PhaseTrainer:
 
     def is_evaluation_due(self, done: int) -> bool:
         """Return whether an evaluation follows step ``done``, after every epoch or every few of a long phase."""
-        interval = 1 if self.phase.until else steps_per_evaluation(self.phase, self.data)
-        return done == self.steps or done % interval == 0
+        return done == self.steps or done % self._evaluation_interval == 0
+
+    def steps_before_evaluation(self, done: int) -> int:
+        """Return how many steps after ``done`` the next evaluation follows, if the phase does not end before."""
+        return self._evaluation_interval - done % self._evaluation_interval
+
+    @property
+    def _evaluation_interval(self) -> int:
+        return 1 if self.phase.until else steps_per_evaluation(self.phase, self.data)
 
     def evaluate(
         self, done: int, runs: Collection[int], *, is_brief: bool = False
