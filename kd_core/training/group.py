@@ -271,11 +271,9 @@ class GroupTrainer:
 
     def _max_steps(self, trainer: PhaseTrainer) -> int:
         """Return how many steps to take at once, within the seconds allowed, and before what follows a step."""
-        limit = 1
-        if not trainer.phase.until:
-            affordable = self.chunk_seconds / max(self._seconds_per_step, 1e-6)
-            rest = self.steps_per_epoch - self._step % self.steps_per_epoch
-            limit = int(min(affordable, rest, trainer.steps_before_evaluation(self._step)))
+        affordable = self.chunk_seconds / max(self._seconds_per_step, 1e-6)
+        ends = trainer.steps_per_epoch, trainer.evaluation_interval
+        limit = int(min(affordable, *(end - self._step % end for end in ends)))
         return max(1, self.live.steps_before_next(trainer.phase.name, self._step, limit))
 
     def _end(self, task: Task, trainer: PhaseTrainer) -> None:
