@@ -17,9 +17,10 @@ COPY .streamlit/config.toml .streamlit/config.toml
 COPY static/.gitignore static/.gitignore
 COPY kd_core kd_core
 COPY pages pages
-# The browser files are written now, since the user of the image may not write there.
+# The browser files are written now, since the user of the image may not write there. With -P Python finds the package
+# where it is installed, and not in this folder.
 RUN pip install --no-deps . \
-    && cd "$(python -c 'from kd_core.cli.operations.app import app_file; print(app_file().parent)')" \
+    && cd "$(python -P -c 'from kd_core.cli.operations.app import app_file; print(app_file().parent)')" \
     && python -c 'from pathlib import Path; from pages.ui import components; components.publish(Path("static").absolute())' \
     && pip uninstall --yes pip
 

@@ -72,6 +72,7 @@ lowest:
 	sed -nE 's/^([a-z-]+)>=([0-9.]+),.*/\1==\2/p' requirements.txt > .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --quiet -r .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --quiet -r requirements-dev.txt -c .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --no-deps -e .
 	OMP_WAIT_POLICY=PASSIVE .venv-lowest/bin/python -m pytest -m "not browser" -n 2 --dist worksteal
 
 # Ray beside everything else, which the path file makes visible there.

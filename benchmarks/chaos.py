@@ -59,13 +59,13 @@ KINDS: dict[str, dict[str, str]] = {
 Events = dict[tuple[int, int], str]  # as JSON by place of the run and number of the event
 
 
-def start(runs: RunManager, kind: str, seed: int) -> str:
-    """Start what a kind stands for, and return its id."""
+def start(runs: RunManager, kind: str, seed: int, pace: float = PACE, **changes: str) -> str:
+    """Start what a kind stands for, and return its id. Its own settings count more than the ``changes``."""
     flat = dict(KINDS[kind])
     what = flat.pop("kind", "run")
     if what == "run":
-        return runs.start(from_flat(SHORT | flat | {"seed": str(seed)}), pace=PACE)
-    base = from_flat(LONG | {"seed": str(seed)})
+        return runs.start(from_flat(SHORT | changes | flat | {"seed": str(seed)}), pace=pace)
+    base = from_flat(changes | LONG | {"seed": str(seed)})
     if what == "sweep":
         axes = (Axis("temperature", ("1", "4")), Axis("method", ("soft_targets", "hints")))
         return runs.start_sweep(Sweep(base, axes, (seed, seed + 1)))
@@ -108,12 +108,12 @@ def lost(before: Events, after: Events) -> int:
     return sum(after.get(key) != event for key, event in before.items())
 
 
-def undisturbed(kind: str, seed: int) -> tuple[Events, float]:
+def undisturbed(kind: str, seed: int, pace: float = PACE, **changes: str) -> tuple[Events, float]:
     """Return the events of a run without any trouble, and its seconds."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         runs = RunManager(Path(folder))
-        run = start(runs, kind, seed)
+        run = start(runs, kind, seed, pace, **changes)
         while runs.status(run).is_active:
             time.sleep(POLL)
         runs.close()

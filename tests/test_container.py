@@ -1,4 +1,4 @@
-"""Tests of Dockerfile and compose.yaml, whose steps are read here; nothing is built."""
+"""Tests of Dockerfile and compose.yaml, whose steps are executed in an empty environment."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import os
 import re
 import shlex
 import shutil
-import socket
+import signal
 import subprocess
 import sys
+import sysconfig
 import urllib.request
 from pathlib import Path
 
@@ -20,6 +21,8 @@ import yaml
 from kd_core.cli.operations import doctor
 from kd_core.cli.operations.app import health_address
 from kd_core.cli.parser import COMMANDS
+from kd_core.runs.cluster.local_cluster import free_port
+from tools.testing.waiting import wait
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
@@ -44,36 +47,93 @@ def test_everything_that_is_copied_exists_and_is_not_ignored() -> None:
     assert sorted(included) == sorted(copied())
 
 
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder in the place of the root of the image, after all steps of its first stage.
+
+    The environment that they create is empty but for a path to the packages of this one, so that pip finds the
+    requirements satisfied instead of downloading gigabytes.
+    """
+    root = tmp_path_factory.mktemp("image")
+    (root / "opt").mkdir()
+    (root / "data").mkdir()
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(root)}
+    folder, stage = root, DOCKERFILE.split("\nFROM ")[1]
+    for name, text in re.findall(r"^(ARG|ENV|WORKDIR|COPY|RUN) (.*)$", stage, re.MULTILINE):
+        if name == "WORKDIR":
+            folder = root / text.lstrip("/")
+            folder.mkdir()
+        elif name == "COPY":
+            *sources, target = text.split()
+            for source in sources:
+                place = folder / (source if target == "./" else target)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, place)
+        elif name == "RUN":
+            run(["sh", "-c", inside(root, text)], folder, environment)
+            for packages in (root / "opt" / "distillery").glob("lib/python*/site-packages"):
+                (packages / "shared.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+        else:
+            environment |= variables(inside(root, text), environment)
+    return root
+
+
+def inside(root: Path, text: str) -> str:
+    """Return an instruction with the absolute paths of the image in a folder."""
+    return re.sub(r"(?<![\w.:}])/(opt|data)\b", rf"{root}/\1", text)
+
+
+def variables(text: str, environment: dict[str, str]) -> dict[str, str]:
+    """Return the variables of ENV or ARG, with the PATH that they extend."""
+    pairs = [pair.partition("=") for pair in shlex.split(text)]
+    return {name: value.replace("$PATH", environment["PATH"]) for name, _, value in pairs}
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    ended = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
 @pytest.mark.slow
-def test_the_wheel_is_built_from_what_is_copied(tmp_path: Path) -> None:
-    """Pip builds it in a folder with nothing else, as in the image, and the browser files are written."""
-    for path in copied():
-        source, target = ROOT / path, tmp_path / "source" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    packages = tmp_path / "packages"
-    build = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(packages), "."]
-    subprocess.run(build, cwd=tmp_path / "source", check=True, timeout=250)
-    (install,) = (line for line in instructions("RUN") if "publish" in line)
-    environment = {**os.environ, "PYTHONPATH": str(packages)}
-    steps = [shlex.split(step)[2] for step in re.findall(r"python -c '[^']*'", install)]
-    folder = run(steps[0], tmp_path, environment).strip()
-    assert Path(folder).is_relative_to(packages)
-    run(steps[1], Path(folder), environment)
-    assert (Path(folder) / "static" / "plotly.min.js").exists()
-    assert any((Path(folder) / "static").glob("components-*/run/epoch_slider.js"))
+@pytest.mark.timeout(900)
+def test_its_steps_install_the_package_without_pip_and_write_the_browser_files(image: Path) -> None:
+    (package,) = (image / "opt" / "distillery").glob("lib/python*/site-packages/kd_core")
+    assert (package / "_app" / "static" / "plotly.min.js").exists()
+    assert any((package / "_app" / "static").glob("components-*/run/epoch_slider.js"))
+    assert not (package.parent / "pip").exists()
+    assert (image / "source" / "torch.txt").read_text(encoding="utf-8").startswith("torch>=")
 
 
-def run(script: str, folder: Path, environment: dict[str, str]) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=folder,
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout
+@pytest.mark.slow
+def test_what_its_steps_installed_starts_is_healthy_and_stops_by_sigterm(image: Path) -> None:
+    (entry,), (command,) = instructions("ENTRYPOINT"), instructions("CMD")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(image)}
+    environment |= variables(inside(image, instructions("ENV")[-1]), environment)
+    environment["STREAMLIT_SERVER_ADDRESS"], port = "127.0.0.1", str(free_port())
+    (check,) = re.findall(r"CMD (\[\"python\".*\])", DOCKERFILE)
+    script = json.loads(check)[2].replace("8501", port)
+    python = str(image / "opt" / "distillery" / "bin" / "python")
+    program = [str(image / "opt" / "distillery" / "bin" / json.loads(entry)[0]), *json.loads(command), "--port", port]
+    with (image / "log").open("wb") as log:
+        app = subprocess.Popen(program, cwd=image, env=environment, stdout=log, stderr=log)
+    try:
+        wait(lambda: subprocess.call([python, "-c", script], env=environment, stderr=subprocess.DEVNULL) == 0, 240)
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(30) == 0
+    finally:
+        app.kill()
+        app.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(shutil.which("docker") is None, reason="there is no engine for containers; see the tests above")
+def test_the_image_is_built_where_there_is_an_engine() -> None:
+    argument = f"TORCH_INDEX={os.environ.get('TORCH_INDEX', '')}"
+    subprocess.run(["docker", "build", "--build-arg", argument, "--tag", "distillery-test", "."], cwd=ROOT, check=True)
+    command = ["docker", "run", "--rm", "distillery-test", "doctor", "--json"]
+    assert json.loads(subprocess.run(command, check=False, capture_output=True, text=True).stdout)
 
 
 def test_torch_alone_comes_from_the_index_of_the_build_argument(tmp_path: Path) -> None:
@@ -103,9 +163,7 @@ def test_the_health_check_fails_where_nothing_answers_and_passes_where_the_app_d
 ) -> None:
     (check,) = re.findall(r"CMD (\[\"python\".*\])", DOCKERFILE)
     script = json.loads(check)[2]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     code = compile(script.replace("8501", str(port)), "health", "exec")
     with pytest.raises(OSError, match="refused"):
         exec(code, {})

@@ -137,7 +137,7 @@ def _search(parser: Parser) -> None:
         parser,
         "settings with a range such as temperature=1..20 or learning_rate=0.0003..0.03:log, or with several values; "
         "others with one; trials=30 says how many trials, seeds=3 how many seeds of each, and trial_patience=12 ends "
-        "the search after so many trials without a better one",
+        "the search after so many trials without a better one; on=... as for sweep",
         metavar="NAME=A..B",
     )
     _output(parser, "print the result as one JSON object")

@@ -73,6 +73,7 @@ def search(arguments: Namespace) -> int:
     names = {"trials": "trials", "trial_patience": "patience"}
     limits = {limit: _count(name, settings.pop(name)) for name, limit in names.items() if name in settings}
     seeds = _count("seeds", settings.pop("seeds", str(SEEDS)))
+    choose_cluster(settings, is_stored=not arguments.ephemeral)
     choices = {name: text.split(",") if "," in text else text for name, text in settings.items()}
     plan, left_out = plan_search_of_settings(None, choices, seeds, **limits)
     for sentence in left_out:

@@ -54,7 +54,7 @@ from kd_core.runs.sweeps.search_worker import SearchWorker
 from kd_core.runs.viewer import RunViewer
 from kd_core.runs.worker import Worker
 from kd_core.store.integrity import check_integrity
-from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Run, Status
+from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
 from kd_core.training.live_options import check_live_options
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
@@ -63,7 +63,7 @@ __all__ += ["RunManager", "Status", "get_manager"]
 log = logging.getLogger(__name__)
 
 CLUSTER_JOBS = 8  # runs and sweeps that train on a cluster at once; their parts share its processors
-HERE = "The cluster at {} cannot be reached, so this goes on here, on {}."
+HERE = "The cluster at {} cannot be used, so this goes on here, on {}."
 INTERRUPTED_BY_ERROR = "This run was interrupted: {}. Resume it from its last checkpoint."
 
 
@@ -155,13 +155,11 @@ class RunManager(RunViewer):
     def start_search(self, search: Search, owner: str = "") -> str:
         """Queue a search and return its id, which is used like that of a sweep.
 
-        Raises ValueError without Optuna, and for a device that this machine does not have, a cluster included.
+        Raises ValueError without Optuna, and for a device that this machine does not have.
         """
         check_optuna()
         device = search.base.compute.device
         self._queue.check(device)
-        if device == CLUSTER:
-            raise ValueError("device = cluster: a search trains on this machine. Choose one of its devices.")
         name = secrets.token_hex(5)
         self.store.add_search(name, search, QUEUED)
         self._enqueue(name, device, 0.0, owner)
@@ -332,26 +330,30 @@ class RunManager(RunViewer):
         retry = RetryPolicy(lambda text: self._states.set_notice(run, text), control.wait)
         parts: dict[str, Any] = {"teacher_cache": self.teacher_cache, "control": control, "retry": retry}
         worker: Worker | PartsWorker | SearchWorker
+        borrower = run if sweep is not None and sweep.config.compute.device == AUTO else ""
+        executor_of = functools.partial(self._executor, device, borrower)
+        executor = executor_of(folder)
         if sweep is not None and sweep.is_search:
-            worker = SearchWorker(self.store, sweep, folder, device=device, **parts)
-        elif (executor := self._executor(device, folder, members)) is None:
+            worker = SearchWorker(self.store, sweep, folder, device=device, executor_of=executor_of, **parts)
+        elif executor is None:
             worker = Worker(self.store, members, folder, device=device, **parts)
         else:
             worker = PartsWorker(self.store, members, folder, executor=executor, **parts)
-            if self.cluster is not None and self.cluster.notice:
-                self._states.set_notice(run, self.cluster.notice)
+        if device == CLUSTER and self.cluster is not None and self.cluster.notice:
+            self._states.set_notice(run, self.cluster.notice)
         return worker.run(row.seconds)
 
-    def _executor(self, device: str, folder: Path, members: Sequence[Run]) -> Executor | None:
-        """Return what trains the parts of a run; None where it is trained whole, by one worker of this process."""
+    def _executor(self, device: str, borrower: str, folder: Path) -> Executor | None:
+        """Return what trains the parts of a run; None where it is trained whole, by one worker of this process.
+
+        ``borrower`` is the id of a sweep that may use other devices beside its own.
+        """
         if device == CLUSTER:
             assert self.cluster is not None
             return self.cluster.executor()
-        sweep = members[0].sweep
-        if sweep and len(self.preferred) > 1 and members[0].config.compute.device == AUTO:
-            cards = Cards(
-                device, len(self.preferred), functools.partial(self._queue.borrow, sweep), self._queue.give_back
-            )
+        if borrower and len(self.preferred) > 1:
+            borrow = functools.partial(self._queue.borrow, borrower)
+            cards = Cards(device, len(self.preferred), borrow, self._queue.give_back)
             return ThreadExecutor(cards)
         return ThreadExecutor(Cards(device)) if is_partitioned(folder) else None
 

@@ -270,11 +270,10 @@ class GroupTrainer:
             trainer.copy_finite_weights()
 
     def _max_steps(self, trainer: PhaseTrainer) -> int:
-        """Return how many steps to take at once, within the seconds allowed, the epoch, and the next change."""
-        limit = 1
-        if not trainer.phase.until:
-            affordable = self.chunk_seconds / max(self._seconds_per_step, 1e-6)
-            limit = int(min(affordable, self.steps_per_epoch - self._step % self.steps_per_epoch))
+        """Return how many steps to take at once, within the seconds allowed, and before what follows a step."""
+        affordable = self.chunk_seconds / max(self._seconds_per_step, 1e-6)
+        ends = trainer.steps_per_epoch, trainer.evaluation_interval
+        limit = int(min(affordable, *(end - self._step % end for end in ends)))
         return max(1, self.live.steps_before_next(trainer.phase.name, self._step, limit))
 
     def _end(self, task: Task, trainer: PhaseTrainer) -> None:

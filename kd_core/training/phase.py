@@ -83,6 +83,7 @@ class PhaseTrainer:
         self.data, self.device, self.compute = data, device, compute
         self.steps_per_epoch = steps_per_epoch(self.phase, data)
         self.steps = self.phase.recipe.epochs * self.steps_per_epoch
+        self.evaluation_interval = 1 if self.phase.until else steps_per_evaluation(self.phase, data)
         self.should_stop = False  # early: the target is reached, or the patience is exhausted
         subsets = dict.fromkeys(member.phase.view for member in members.values())
         self._examples = build_examples(subsets, data, device, augmentation, channels_last=compute.channels_last)
@@ -253,8 +254,7 @@ class PhaseTrainer:
 
     def is_evaluation_due(self, done: int) -> bool:
         """Return whether an evaluation follows step ``done``, after every epoch or every few of a long phase."""
-        interval = 1 if self.phase.until else steps_per_evaluation(self.phase, self.data)
-        return done == self.steps or done % interval == 0
+        return done == self.steps or done % self.evaluation_interval == 0
 
     def evaluate(
         self, done: int, runs: Collection[int], *, is_brief: bool = False

@@ -109,6 +109,7 @@ def test_a_refused_setting_is_reported_on_stderr_and_nothing_is_stored(
         (["luck", "seeds=none"], ["seeds", "none"]),
         (["train", "on=nowhere"], ["on = nowhere", "ray://HOST:PORT"]),
         (["sweep", "temperature=1,2", "on=ray://lab:1", "--ephemeral"], ["on = ray://lab:1", "--ephemeral"]),
+        (["search", "temperature=1..2", "on=ray://lab:1", "--ephemeral"], ["on = ray://lab:1", "--ephemeral"]),
         (["luck", "device=cluster", "--ephemeral"], ["device = cluster", "--ephemeral"]),
         (["train", "on=ray://lab:1", "device=cpu"], ["on = ray://lab:1", "leave out device=cpu"]),
         (["resume", "nothing"], ["nothing", "distillery runs"]),

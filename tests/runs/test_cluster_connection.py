@@ -78,6 +78,26 @@ def test_where_nothing_listens_the_cluster_is_refused_with_the_command_that_star
     assert not cluster.is_reachable()
 
 
+def test_a_cluster_that_was_refused_is_reachable_once_it_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "check_installed", lambda: None)
+    reasons = iter(["no token", "no token", ""])
+
+    def connect(cluster: Cluster) -> SimpleNamespace:
+        if reason := next(reasons):
+            raise ClusterGoneError(reason)
+        return SimpleNamespace(is_gone=False)
+
+    monkeypatch.setattr(Cluster, "_connect", connect)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        cluster = Cluster(f"ray://127.0.0.1:{server.getsockname()[1]}")
+        assert cluster.is_reachable()  # as far as is known without an attempt
+        with pytest.raises(ClusterGoneError, match="no token"):
+            cluster.executor()
+        assert not cluster.is_reachable()
+        assert cluster.is_reachable()
+        assert cluster.problem == ""
+
+
 def test_without_ray_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ClusterGoneError, match=r"pip install .distillery-lab\[cluster\]"):

@@ -16,14 +16,18 @@ from kd_core.base.devices import CLUSTER, CLUSTER_VARIABLE, default_devices, dev
 from kd_core.base.events import to_json
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.config.sweep.search import Search, plan_search
 from kd_core.runs.cluster import driver, part
 from kd_core.runs.cluster.executor import Cards, ClusterGoneError, Handle, LostError, ThreadExecutor
-from kd_core.runs.cluster.part import DATA, Part, Report
+from kd_core.runs.cluster.part import DATA, MEMORY, Part, Report
 from kd_core.runs.cluster.partition import cut
 from kd_core.runs.manager import COMPLETED, FAILED, INTERRUPTED, STOPPED, RunManager
+from kd_core.runs.sweeps.search_results import collect_search
+from kd_core.store.records import PRUNED
 from tools.testing.waiting import wait, wait_for_end
 
 METHODS = (Axis("method", ("soft_targets", "dist")),)
+KEPT = "This is stored: resume it, and it trains here."
 LONG = "80"  # epochs, of a run in which something happens meanwhile
 
 
@@ -59,6 +63,8 @@ class Connection:
         self.workers, self.is_there = workers, True
 
     def executor(self) -> Workers:
+        if self.problem:
+            raise ClusterGoneError(self.problem)
         return self.workers
 
     def is_reachable(self) -> bool:
@@ -172,14 +178,43 @@ def test_a_sweep_goes_on_here_when_its_cluster_vanishes(
     assert events(elsewhere, run) == trained_here(runs, sweep(epochs="16"))
 
 
-def test_what_no_node_can_train_is_said_and_stays_stored(
-    managed: Managed, small_with: Callable[..., RunConfig]
+@pytest.mark.parametrize("kind", ["run", "sweep", "search"])
+def test_what_cannot_begin_on_a_cluster_is_said_and_trained_here(
+    managed: Managed, small_with: Callable[..., RunConfig], sweep: Callable[..., Sweep], kind: str
 ) -> None:
-    lacks = Report(problem=DATA, reason="The node b lacks data: MNIST cannot be downloaded.")
+    elsewhere, workers = managed()
+    elsewhere.cluster.problem = "The node b of the cluster has torch 2.0.0, and this machine has 2.14.1."
+    if kind == "run":
+        run = elsewhere.start(small_with(device=CLUSTER))
+    elif kind == "sweep":
+        run = elsewhere.start_sweep(sweep(device=CLUSTER))
+    else:
+        pytest.importorskip("optuna")
+        run = elsewhere.start_search(searched(small_with(device=CLUSTER, epochs="1"), trials=2))
+    assert wait_for_end(elsewhere, run) == INTERRUPTED
+    assert elsewhere.status(run).notice == f"{elsewhere.cluster.problem} {KEPT}"
+    elsewhere.cluster.is_there = False
+    elsewhere.resume_from_checkpoint(run)
+    assert "goes on here, on cpu" in elsewhere.status(run).notice
+    assert wait_for_end(elsewhere, run, 60) == COMPLETED
+    assert not workers.parts
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        (DATA, "The node b lacks data: MNIST cannot be downloaded."),
+        (MEMORY, "A node of the cluster has too little memory: 40 GB."),
+    ],
+)
+def test_what_no_node_can_train_is_said_and_stays_stored(
+    managed: Managed, small_with: Callable[..., RunConfig], problem: str, reason: str
+) -> None:
+    lacks = Report(problem=problem, reason=reason)
     elsewhere, workers = managed(dict.fromkeys(range(driver.MAX_LOSSES), lacks))
     run = elsewhere.start(small_with(device=CLUSTER))
     assert wait_for_end(elsewhere, run) == INTERRUPTED
-    assert "The node b lacks data: MNIST cannot be downloaded. What was" in elsewhere.status(run).notice
+    assert f"{reason} What was" in elsewhere.status(run).notice
     assert len(workers.parts) == driver.MAX_LOSSES
     elsewhere.resume_from_checkpoint(run)
     assert wait_for_end(elsewhere, run) == COMPLETED
@@ -207,6 +242,41 @@ def test_a_sweep_is_shared_out_over_devices_and_a_run_has_one(
     several.close()
 
 
+SPACE = {"learning_rate": "0.0001..0.1:log"}
+
+
+def searched(config: RunConfig, trials: int = 12) -> Search:
+    return plan_search(config, SPACE, {}, (0, 1), trials=trials, batch=4, confirmations=2)[0]
+
+
+def outline(runs: RunManager, search: str) -> list[Any]:
+    """What a search in parts must share with one of one process."""
+    ended = collect_search(runs.store, runs.store.sweep(search))
+    trials = [(trial.values, trial.state, trial.accuracy, trial.cell.epochs) for trial in ended.trials]
+    return [*trials, *(run.test for run in ended.confirmation)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["soft_targets", "hints"])  # the runs of the second cannot train side by side
+def test_a_search_in_parts_has_the_trials_of_one_process_though_workers_and_the_cluster_are_lost(
+    managed: Managed, runs: RunManager, small_with: Callable[..., RunConfig], method: str
+) -> None:
+    pytest.importorskip("optuna")
+    gone = ClusterGoneError("The cluster at ray://elsewhere:10001 can no longer be reached.")
+    elsewhere, _ = managed({12: LostError("it was killed"), 70: gone, 90: LostError("it was killed")})
+    settings = {"method": method, "epochs": "12"}
+    run = elsewhere.start_search(searched(small_with(device=CLUSTER, **settings)))
+    assert wait_for_end(elsewhere, run, 120) == INTERRUPTED
+    assert "can no longer be reached" in elsewhere.status(run).notice
+    elsewhere.resume_from_checkpoint(run)
+    assert wait_for_end(elsewhere, run, 120) == COMPLETED
+    alone = runs.start_search(searched(small_with(**settings)))
+    assert wait_for_end(runs, alone, 120) == COMPLETED
+    assert outline(elsewhere, run) == outline(runs, alone)
+    assert PRUNED in {row.state for row in elsewhere.store.members(run)}
+    assert not list((elsewhere.folder / "sweeps" / run).iterdir())
+
+
 @given(st.integers(1, 40), st.integers(1, 12))
 def test_no_run_of_a_group_is_left_alone_in_a_part(runs: int, count: int) -> None:
     names = [str(number) for number in range(runs)]
@@ -215,6 +285,15 @@ def test_no_run_of_a_group_is_left_alone_in_a_part(runs: int, count: int) -> Non
     assert len(parts) <= count
     assert min(map(len, parts)) >= min(2, runs)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 5))
+def test_a_trial_is_in_one_part(trials: int, count: int, seeds: int) -> None:
+    parts = cut([str(number) for number in range(trials * seeds)], count, seeds)
+    assert [name for some in parts for name in some] == [str(number) for number in range(trials * seeds)]
+    assert len(parts) <= count
+    assert not any(len(part) % seeds for part in parts)
+    assert max(map(len, parts)) - min(map(len, parts)) <= seeds
 
 
 def test_a_cluster_is_a_device_where_its_address_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,13 @@ from kd_core.base.events import to_json
 from kd_core.base.process import child_environment
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.config.sweep.search import Search, plan_search
 from kd_core.runs.cluster.connection import Cluster
 from kd_core.runs.cluster.executor import ClusterGoneError
 from kd_core.runs.cluster.local_cluster import LocalCluster, end
 from kd_core.runs.manager import COMPLETED, INTERRUPTED, RunManager
+from kd_core.runs.sweeps.search_results import collect_search
+from kd_core.store.records import PRUNED
 from tools.testing.waiting import wait_for_end
 
 pytestmark = [
@@ -132,24 +136,70 @@ def test_a_single_run_is_paused_and_adjusted_on_the_cluster(runs: RunManager) ->
     assert wait_for_end(runs, run) == "stopped"
 
 
-def test_a_run_goes_on_here_when_its_cluster_vanishes(cluster: LocalCluster, runs: RunManager, tmp_path: Path) -> None:
-    settings = SETTINGS | {"epochs": "3000"}
-    run = runs.start(from_flat(settings | {"device": CLUSTER}))
-    folder = runs.folder / "runs" / run
+def test_a_search_has_the_trials_of_one_process(runs: RunManager, tmp_path: Path) -> None:
+    search = runs.start_search(searched(SETTINGS | {"device": CLUSTER}))
+    assert wait_for_end(runs, search, 240) == COMPLETED
+    here = RunManager(tmp_path)
+    alone = here.start_search(searched(SETTINGS))
+    assert wait_for_end(here, alone, 120) == COMPLETED
+    assert trials(runs, search) == trials(here, alone)
+    assert PRUNED in {run.state for run in runs.store.members(search)}
+    here.close()
+
+
+@pytest.mark.timeout(900)
+def test_runs_sweeps_and_searches_go_on_here_when_the_head_of_their_cluster_is_killed(
+    cluster: LocalCluster, runs: RunManager, tmp_path: Path
+) -> None:
+    settings = {
+        "run": SETTINGS | {"epochs": "1500"},
+        "sweep": SETTINGS | {"epochs": "1500"},
+        "search": SETTINGS | {"epochs": "100"},
+    }
+
+    def start(where: RunManager, **device: str) -> list[str]:
+        run, sweep, search = settings.values()
+        return [
+            where.start(from_flat(run | device)),
+            where.start_sweep(Sweep(from_flat(sweep | device), (Axis("method", METHODS[:2]),), range(2))),
+            where.start_search(searched(search | device)),
+        ]
+
+    cluster.add_node(2)
+    assert runs.cluster is not None
+    wait_until(lambda: runs.cluster.executor().capacity() == 3)
+    names = start(runs, device=CLUSTER)
+    for name in names:  # so that all of them are training when the head is killed
+        runs.set_pace(name, 1.0)
+    folder = runs.folder / "runs" / names[0]
     wait_until((folder / "checkpoint.safetensors").exists)
+    wait_until(lambda: all(any(runs.store.count(run.id) for run in runs.store.members(name)) for name in names[1:]))
     cluster.end_suddenly()
-    assert wait_for_end(runs, run, 120) == INTERRUPTED
-    assert "can no longer be reached" in runs.status(run).notice
-    runs.resume_from_checkpoint(run)
-    assert "goes on here" in runs.status(run).notice
-    assert wait_for_end(runs, run, 120) == COMPLETED
+    assert [wait_for_end(runs, name, 120) for name in names] == [INTERRUPTED] * 3
+    for name in names:
+        assert "resume it" in runs.status(name).notice
+        runs.resume_from_checkpoint(name)
+        assert "goes on here" in runs.status(name).notice
+    assert [wait_for_end(runs, name, 240) for name in names] == [COMPLETED] * 3
     other = RunManager(tmp_path)
-    alone = other.start(from_flat(settings))
-    assert wait_for_end(other, alone, 120) == COMPLETED
-    assert list(events(runs, run).values()) == list(events(other, alone).values())
+    alone = start(other)
+    assert [wait_for_end(other, name, 240) for name in alone] == [COMPLETED] * 3
+    assert [*map(partial(events, runs), names[:2])] == [*map(partial(events, other), alone[:2])]
+    assert trials(runs, names[2]) == trials(other, alone[2])
     other.close()
     with pytest.raises(ClusterGoneError, match="Nothing listens"):
         Cluster(address(cluster)).executor()
+
+
+def searched(settings: dict[str, str]) -> Search:
+    space = {"learning_rate": "0.0001..0.1:log"}
+    return plan_search(from_flat(settings), space, {}, (0, 1), trials=12, batch=4, confirmations=2)[0]
+
+
+def trials(runs: RunManager, search: str) -> list[object]:
+    ended = collect_search(runs.store, runs.store.sweep(search))
+    each = [(trial.values, trial.state, trial.accuracy, trial.cell.epochs) for trial in ended.trials]
+    return [*each, *(run.test for run in ended.confirmation)]
 
 
 def is_still(runs: RunManager, run: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from kd_core.runs.cluster.executor import ClusterGoneError, LostError
 from kd_core.runs.cluster.part import MEMORY, Report
 from kd_core.runs.cluster.ray_executor import PARTS_PER_CARD, RayExecutor, RayHandle
+from kd_core.runs.control import Pause, Stop
 
 
 class RayError(Exception):
@@ -31,7 +32,8 @@ class FakeRay:
     exceptions = SimpleNamespace(RayError=RayError, OutOfMemoryError=OutOfMemoryError, RayTaskError=RayTaskError)
 
     def __init__(self, **resources: float) -> None:
-        self.resources, self.options, self.is_connected = resources, dict[str, Any](), True
+        self.resources, self.options = resources, dict[str, Any]()
+        self.is_connected: bool | None = True  # None where even the question fails
 
     def cluster_resources(self) -> dict[str, float]:
         return self.resources
@@ -41,6 +43,8 @@ class FakeRay:
         return lambda cls: cls
 
     def is_initialized(self) -> bool:
+        if self.is_connected is None:
+            raise ValueError("Cannot invoke RPC on closed channel!")
         return self.is_connected
 
     def wait(self, references: list[Any], num_returns: int, **_: float) -> tuple[list[Any], list[Any]]:
@@ -92,8 +96,8 @@ def test_an_error_of_the_training_itself_is_raised() -> None:
         answers(RayTaskError("a bug"))
 
 
-@pytest.mark.parametrize("is_connected", [True, False])
-def test_a_cluster_that_is_gone_is_one_error_whatever_ray_raises(is_connected: bool) -> None:
+@pytest.mark.parametrize("is_connected", [True, False, None])
+def test_a_cluster_that_is_gone_is_one_error_whatever_ray_raises(is_connected: bool | None) -> None:
     ray = FakeRay(CPU=4)
     executor = RayExecutor(ray, "ray://lab:1")
     ray.is_connected = is_connected
@@ -102,3 +106,30 @@ def test_a_cluster_that_is_gone_is_one_error_whatever_ray_raises(is_connected: b
     with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
         executor.wait([handle], 0.1)
     assert executor.is_gone
+    ray.is_connected = True  # to another cluster
+    handle.pending = pickle.dumps(Report())
+    with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
+        executor.wait([handle], 0.1)
+
+
+def test_a_cluster_that_is_gone_before_a_call_has_its_id_is_the_same_error() -> None:
+    class Unanswered:
+        def __hash__(self) -> int:
+            raise ConnectionError("Failed to reconnect within the reconnection grace period")
+
+    handle = RayHandle(None)
+    handle.pending = Unanswered()
+    with pytest.raises(ClusterGoneError, match="ray://lab:1 can no longer be reached"):
+        RayExecutor(FakeRay(CPU=4), "ray://lab:1").wait([handle], 0.1)
+
+
+def test_commands_before_a_part_has_begun_are_sent_once_it_has() -> None:
+    sent: list[object] = []
+    executor = RayExecutor(FakeRay(CPU=4), "ray://lab:1")
+    handle = RayHandle(SimpleNamespace(send=SimpleNamespace(remote=lambda message: sent.append(pickle.loads(message)))))
+    executor.send(handle, Pause())
+    handle.pending = pickle.dumps(Report())
+    assert not sent
+    executor.wait([handle], 0.1)
+    executor.send(handle, Stop())
+    assert sent == [Pause(), Stop()]

@@ -15,6 +15,7 @@ from kd_core.config.sweep.search import Search, plan_search
 from kd_core.runs import event_writer
 from kd_core.runs.manager import COMPLETED, FAILED, INTERRUPTED, STOPPED, RunManager
 from kd_core.runs.sweeps import proposals
+from kd_core.runs.sweeps.pruning import TrialPruner, reports_of, stored_curve
 from kd_core.runs.sweeps.search_results import SearchResults, collect_search, rising_best
 from kd_core.store.records import PRUNED
 from kd_core.training.loop import Trainer
@@ -128,6 +129,22 @@ def test_a_pruned_trial_was_below_the_median_of_earlier_ones_and_others_were_not
             for epoch in rungs
         ]
         assert worse == [False] * len(worse[:-1]) + [trial.state == PRUNED]
+
+
+def test_a_pruned_trial_that_is_repeated_from_a_checkpoint_ends_at_the_same_evaluation(
+    whole: tuple[RunManager, str],
+) -> None:
+    ended, (runs, name) = results(*whole), whole
+    trial = next(trial for trial in ended.trials if trial.state == PRUNED)
+    earlier = ended.trials[: trial.number // 6 * 6]
+    curves = {t.number: [stored_curve(runs.store, run) for run in t.runs] for t in earlier if t.state == COMPLETED}
+    reports = {number: reports_of(values) for number, values in curves.items()}
+    group, places = [run.id for run in trial.runs], runs.store.places(name)
+    pruner = TrialPruner(runs.store, ended.search, {run: places[run] for run in group}, (earlier, reports))
+    events = [event for _, event in runs.store.events(group[0])]
+    last = next(event for event in events if pruner.observe(group[0], event, group))
+    assert isinstance(last, Validated)
+    assert last.epoch == trial.cell.epochs[1]
 
 
 def test_a_search_that_was_interrupted_again_and_again_ends_like_one_that_was_not(

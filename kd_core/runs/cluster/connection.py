@@ -87,7 +87,10 @@ class Cluster:
         threading.Thread(target=self._try_to_connect, name="connecting to a cluster", daemon=True).start()
 
     def is_reachable(self) -> bool:
-        """Return whether something listens at the address; a cluster of this machine can always be started."""
+        """Return whether something listens at the address; a cluster of this machine can always be started.
+
+        One that could not be used the last time is tried again, which takes longer.
+        """
         if self._executor is not None and not self._executor.is_gone:
             return True
         try:
@@ -95,6 +98,8 @@ class Cluster:
             check_installed()
             if place:
                 _knock(place)
+            if self.problem:
+                self.executor()
         except (ValueError, ClusterGoneError):
             return False
         return True

@@ -16,7 +16,8 @@ from kd_core.runs.cluster.part import CHECKPOINT, REFUSED, Part, Report
 from kd_core.runs.cluster.partition import Assignment, Partition
 from kd_core.runs.control import Adjust, Command, Control
 from kd_core.runs.event_writer import EventWriter, RetryPolicy
-from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, STOPPED, Run
+from kd_core.runs.sweeps.pruning import TrialPruner
+from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, PRUNED, STOPPED, Run
 from kd_core.store.store import Store
 from kd_core.store.teacher_cache import TeacherCache
 
@@ -32,7 +33,12 @@ class PartsWorker:
 
     Arguments are those of :class:`~kd_core.runs.worker.Worker`, with an ``executor`` in place of the device. Teachers
     that several parts share are trained once, as a part of their own, and handed over by reference.
+
+    Trials are ended early where the ``pruner`` says so.
     """
+
+    is_continued = False  # whether the seconds before count without a checkpoint, too
+    pruner: TrialPruner | None = None
 
     def __init__(
         self,
@@ -49,7 +55,7 @@ class PartsWorker:
         self.control, self.retry = control, retry
         self.is_sweep = bool(runs[0].sweep)
         self.configs = {run.id: run.config for run in runs}
-        self._completed = {run.id for run in runs if run.state == COMPLETED}
+        self._completed = {run.id for run in runs if run.state in (COMPLETED, PRUNED)}
         self._partition = Partition(folder, self.configs, is_sweep=self.is_sweep)
         self._writer: EventWriter
         self._waiting: deque[Assignment] = deque()
@@ -66,10 +72,12 @@ class PartsWorker:
         is to end.
         """
         device = self.executor.device
+        if self.pruner is not None:
+            self._partition.runs_per_trial = self.pruner.runs_per_trial
         assignments = self._partition.assignments(self.executor.capacity(), self._completed, device, self.store)
         written = {run: assignment.written.get(run, 0) for assignment in assignments for run in assignment.runs}
         self._writer = EventWriter(self.store, written, self._partition.checkpoints, self.retry)
-        self.control.seconds = seconds if any(written.values()) or self._completed else 0.0
+        self.control.seconds = seconds if self.is_continued or any(written.values()) or self._completed else 0.0
         self._waiting.extend([*self._teacher_parts(assignments), *assignments])
         for assignment in assignments:
             if assignment.notice:
@@ -126,13 +134,13 @@ class PartsWorker:
             if any(needed[key] > 1 for key in missing):
                 parts.append(Assignment(assignment.runs[:1], assignment.phases, is_teacher=True))
                 covered |= assignment.phases
-            assignment.awaits = frozenset(key for key in assignment.phases - self._shared.keys() if needed[key] > 1)
+            assignment.awaits |= {key for key in assignment.phases - self._shared.keys() if needed[key] > 1}
         return parts
 
     def _start(self) -> None:
         """Give waiting parts to workers, those first whose teachers are trained."""
         for assignment in [*self._waiting]:
-            if assignment.awaits <= self._shared.keys():
+            if assignment.awaits <= self._shared.keys() | self._outcomes.keys() | self._completed:
                 if not self.executor.has_room():
                     return
                 self._waiting.remove(assignment)
@@ -145,6 +153,7 @@ class PartsWorker:
                     assignment.resume,
                     assignment.changes(self.store),
                     self.control.mode,
+                    self.pruner is not None and not assignment.is_teacher,
                 )
                 shared = {id(self._shared[key]): self._shared[key] for key in assignment.phases & self._shared.keys()}
                 handle = self.executor.start(part, files_of(configs), [*shared.values()])
@@ -172,13 +181,23 @@ class PartsWorker:
             else:
                 is_over = result.is_over or (self.control.mode.is_interrupted and result.checkpoint is not None)
                 if not is_over:
-                    self.executor.advance(handle, is_checkpoint_due=assignment.is_checkpoint_due(time.monotonic()))
+                    is_due = assignment.is_checkpoint_due(time.monotonic())
+                    condemned = self._condemned(assignment, result)
+                    self.executor.advance(handle, is_checkpoint_due=is_due, condemned=condemned)
                 self._take(assignment, result)
                 if is_over:
                     self._finish(handle, has_phases=result.has_phases)
         if self.control.mode.is_held or not results:
             self._clock = time.monotonic() if self.control.mode.is_held else self._clock
             self._writer.flush()
+
+    def _condemned(self, assignment: Assignment, report: Report) -> list[int]:
+        """Return the places of the runs of a part that are to be ended early after a report."""
+        if self.pruner is None or assignment.is_teacher:
+            return []
+        runs = assignment.runs
+        condemned = [run for place, event, _ in report.events for run in self.pruner.observe(runs[place], event, runs)]
+        return [runs.index(run) for run in dict.fromkeys(condemned)]
 
     def _take(self, assignment: Assignment, report: Report) -> None:
         """Write the events of a report and its checkpoint."""
@@ -199,7 +218,8 @@ class PartsWorker:
         self._progress(assignment, report)
 
     def _progress(self, assignment: Assignment, report: Report) -> None:
-        if assignment.is_teacher or report.position == assignment.position:
+        # The first report of a worker has no position.
+        if assignment.is_teacher or not report.position[1] or report.position == assignment.position:
             return
         assignment.position = report.position
         parts = self._partition.parts
@@ -274,8 +294,9 @@ class PartsWorker:
         if assignment.losses >= MAX_LOSSES:
             reason = f"{what} could not be trained on the cluster: {reason.rstrip('.')}."
             self._given_up.append(f"{reason} What was trained is stored: resume it, on the cluster or without it.")
-            if assignment.is_teacher:  # the parts that wait for it cannot start
-                self._waiting = deque(other for other in self._waiting if not other.awaits & assignment.phases)
+            # The parts that wait for it cannot start.
+            lost = assignment.phases if assignment.is_teacher else frozenset(assignment.runs)
+            self._waiting = deque(other for other in self._waiting if not other.awaits & lost)
             return
         self._forget_lost_phases(assignment)
         if not assignment.is_teacher:

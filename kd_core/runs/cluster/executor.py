@@ -49,8 +49,8 @@ class Executor(Protocol):
     def send(self, handle: Handle, command: Command) -> None:
         """Send a command to a worker."""
 
-    def advance(self, handle: Handle, *, is_checkpoint_due: bool) -> None:
-        """Ask a worker to train until its next report."""
+    def advance(self, handle: Handle, *, is_checkpoint_due: bool, condemned: Sequence[int]) -> None:
+        """Ask a worker to end some runs of its part, by their places, and to train until its next report."""
 
     def wait(self, handles: Sequence[Handle], seconds: float) -> list[tuple[Handle, Report | LostError]]:
         """Return the reports that have arrived, after at most so many seconds if none has."""
@@ -113,9 +113,12 @@ class ThreadExecutor:
         """Send a command to the thread."""
         handle.send(command)
 
-    def advance(self, handle: LocalHandle, *, is_checkpoint_due: bool) -> None:
+    def advance(self, handle: LocalHandle, *, is_checkpoint_due: bool, condemned: Sequence[int]) -> None:
         """Let the thread train until its next report."""
-        handle.pending = self._pool.submit(handle.advance, is_checkpoint_due=is_checkpoint_due)
+        assert handle.trainer is not None
+        handle.pending = self._pool.submit(
+            handle.trainer.advance, is_checkpoint_due=is_checkpoint_due, condemned=condemned
+        )
 
     def wait(self, handles: Sequence[LocalHandle], seconds: float) -> list[tuple[LocalHandle, Report | LostError]]:
         """Return the reports that have arrived. Raises what a part raised."""
@@ -186,8 +189,3 @@ class LocalHandle:
                 self._early.append(command)
             else:
                 self.trainer.control.send(command)
-
-    def advance(self, *, is_checkpoint_due: bool) -> Report:
-        """Train until the next report."""
-        assert self.trainer is not None
-        return self.trainer.advance(is_checkpoint_due=is_checkpoint_due)

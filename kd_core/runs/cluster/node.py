@@ -10,7 +10,6 @@ import importlib.util
 import os
 import pickle
 import platform
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +55,6 @@ class NodeWorker:
         keep_freed_memory()
         self.device = device
         self._trainer: PartTrainer | None = None
-        self._early: list[Any] = []  # commands before the trainer was built
-        self._lock = threading.Lock()
 
     def process(self) -> tuple[str, int]:
         """Return node and process, for messages and for tests that end it."""
@@ -68,9 +65,7 @@ class NodeWorker:
         from kd_core.runs.cluster.files import place_files
         from kd_core.runs.cluster.part import DATA, Report, merged, start_part
 
-        part = None
-        with self._lock:
-            self._trainer, self._early = None, []
+        self._trainer = None
         place_files(pickle.loads(files))  # of the driver, which runs this code
         part = pickle.loads(message)
         try:
@@ -80,27 +75,18 @@ class NodeWorker:
         except (ValueError, OSError) as error:
             reason = f"The node {platform.node()} lacks data: {error}"
             return pickle.dumps(Report(problem=DATA, reason=reason))
-        trainer, report = start_part(part, self.device, merged([pickle.loads(some) for some in phases]))
-        with self._lock:
-            self._trainer = trainer
-            if trainer is not None:
-                for command in self._early:
-                    trainer.control.send(command)
+        self._trainer, report = start_part(part, self.device, merged([pickle.loads(some) for some in phases]))
         return pickle.dumps(report)
 
     def send(self, message: bytes) -> None:
-        """Send a command to the trainer."""
-        command = pickle.loads(message)
-        with self._lock:
-            if self._trainer is None:
-                self._early.append(command)
-            else:
-                self._trainer.control.send(command)
+        """Send a command to the trainer, if the part could be begun."""
+        if self._trainer is not None:
+            self._trainer.control.send(pickle.loads(message))
 
-    def advance(self, *, is_checkpoint_due: bool) -> bytes:
-        """Train until the next report."""
+    def advance(self, *, is_checkpoint_due: bool, condemned: list[int]) -> bytes:
+        """End some runs of the part, and train until the next report."""
         assert self._trainer is not None
-        return pickle.dumps(self._trainer.advance(is_checkpoint_due=is_checkpoint_due))
+        return pickle.dumps(self._trainer.advance(is_checkpoint_due=is_checkpoint_due, condemned=condemned))
 
     def phases(self) -> bytes:
         """Return the trained phases that others may share."""

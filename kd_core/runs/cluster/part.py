@@ -18,8 +18,10 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import NotAvailableError
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.runs.control import Control, Mode
+from kd_core.runs.sweeps.pruning import decisive_phase, rungs_reached
 from kd_core.runs.worker import weights_to_store
 from kd_core.training.loop import GroupTrainer, Trainer
+from kd_core.training.vectorized.pruned_group import PrunedGroupTrainer
 
 REPORT_SECONDS = 0.25  # of training between two reports
 Phases = dict[str, tuple[bytes, list[Event]]]  # trained phases that others share, as checkpoints and events, by key
@@ -32,7 +34,8 @@ class Part:
     """What one worker trains.
 
     ``phases`` are the cache keys of phases that other parts share; a part that ``is_teacher`` trains nothing else.
-    ``changes`` are those of live options and steps to repeat.
+    ``changes`` are those of live options and steps to repeat. Runs that ``are_judged`` may be ended early: each report
+    ends at their first event and at those evaluations by which they are judged.
     """
 
     configs: Sequence[RunConfig]
@@ -42,6 +45,7 @@ class Part:
     resume: bytes = b""  # a checkpoint
     changes: Sequence[Adjusted | Switched] = ()
     mode: Mode = field(default_factory=Mode)
+    are_judged: bool = False
 
 
 @dataclass
@@ -69,8 +73,11 @@ class PartTrainer:
         self._given = phases.keys()
         self._cache = {key: (Checkpoint.from_bytes(state), events) for key, (state, events) in phases.items()}
         state = Checkpoint.from_bytes(part.resume) if part.resume else None
-        if part.is_sweep:
-            self.trainer: GroupTrainer = GroupTrainer(part.configs, device=device, cache=self._cache, resume=state)
+        self.trainer: GroupTrainer
+        if part.are_judged:
+            self.trainer = PrunedGroupTrainer(part.configs, device=device, cache=self._cache, resume=state)
+        elif part.is_sweep:
+            self.trainer = GroupTrainer(part.configs, device=device, cache=self._cache, resume=state)
         else:
             self.trainer = Trainer(
                 part.configs[0], device=device, cache=self._cache, adjustments=part.changes, resume=state
@@ -78,10 +85,15 @@ class PartTrainer:
         self._chunks = self.trainer.chunks()
         self._running = len(part.configs)
         self._is_stopping = False
+        self._phases = [decisive_phase(config) for config in part.configs] if part.are_judged else []
+        self._rungs = [-1] * len(self._phases)  # reached by each run; -1 before its first event here
 
-    def advance(self, *, is_checkpoint_due: bool = False) -> Report:
-        """Train for a moment, or wait while paused, and report."""
-        report, began = Report(), time.monotonic()
+    def advance(self, *, is_checkpoint_due: bool = False, condemned: Sequence[int] = ()) -> Report:
+        """End the ``condemned`` runs, train for a moment, or wait while paused, and report."""
+        if condemned:
+            assert isinstance(self.trainer, PrunedGroupTrainer)
+            self.trainer.prune(condemned)
+        report, began, rungs = Report(), time.monotonic(), [*self._rungs]
         previous, is_interrupted = began, False
         while not report.is_over and not is_interrupted:
             self.trainer.live.request(self.control.hold(self.trainer.steps_per_epoch, _nothing))
@@ -100,10 +112,11 @@ class PartTrainer:
             self.control.progress(self.trainer.position, now - previous)
             previous = now
             mode = self.control.requested_mode
-            if now - began > REPORT_SECONDS or mode.is_held or mode.pace:
+            if now - began > REPORT_SECONDS or mode.is_held or mode.pace or self._rungs != rungs:
                 break
         is_last = report.is_over and not (self.part.is_sweep or self.part.is_teacher)
-        is_due = is_last if report.is_over else is_checkpoint_due or is_interrupted
+        # A checkpoint between an evaluation and the verdict on it would go on without the verdict.
+        is_due = is_last if report.is_over else (is_checkpoint_due and self._rungs == rungs) or is_interrupted
         if is_due and report.checkpoint is None and not self._is_stopping:
             report.checkpoint = self._checkpoint(report)
         report.position, report.has_phases = self.trainer.position, bool(self._cache.keys() - self._given)
@@ -121,6 +134,8 @@ class PartTrainer:
         for place, event in chunk or ():
             weights = weights_to_store(self.trainer, place, event, is_sweep=self.part.is_sweep)
             report.events.append((place, event, weights))
+            if self._phases:
+                self._rungs[place] = max(self._rungs[place], rungs_reached(event, self._phases[place]))
             self._running -= isinstance(event, Finished)
         if self.part.is_teacher and (self._is_stopping or self.part.phases <= self._cache.keys()):
             return False

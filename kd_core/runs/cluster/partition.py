@@ -33,7 +33,7 @@ class Assignment:
     phases: frozenset[str] = frozenset()
     is_teacher: bool = False
     checkpoints: CheckpointRotation = field(default_factory=lambda: CheckpointRotation(Path()))
-    awaits: frozenset[str] = frozenset()
+    awaits: frozenset[str] = frozenset()  # the phases and runs that have to end before
     resume: bytes = b""  # the checkpoint to go on from
     written: dict[str, int] = field(default_factory=dict)  # events by then
     position: tuple[int, int] = (0, 0)
@@ -85,8 +85,11 @@ class Assignment:
 class Partition:
     """Parts of the runs of a sweep, or the single part of a run, in a folder.
 
-    The parts of a sweep stay the same until it is completed, since each has a checkpoint of its own.
+    The parts of a sweep stay the same until it is completed, since each has a checkpoint of its own. A trial, which
+    consists of ``runs_per_trial`` consecutive runs, is in one part, or its runs train one after the other.
     """
+
+    runs_per_trial = 1
 
     def __init__(self, folder: Path, configs: Mapping[str, RunConfig], *, is_sweep: bool) -> None:
         self.folder, self.configs, self.is_sweep = folder, configs, is_sweep
@@ -108,7 +111,9 @@ class Partition:
             (self.folder / LIST).write_text(json.dumps(lists), encoding="utf-8")
         self.parts = []
         for runs in lists:
-            part = Assignment(runs, self._phases(runs, device), checkpoints=self._rotation(runs))
+            part = Assignment(
+                runs, self._phases(runs, device), checkpoints=self._rotation(runs), awaits=self._earlier(runs)
+            )
             part.is_completed = set(runs) <= completed
             if not part.is_completed:
                 part.reload(store)
@@ -136,7 +141,13 @@ class Partition:
         names = list(self.configs)
         groups = [[names[place] for place in group] for group in split_into_groups([*self.configs.values()])]
         count = -(-capacity // len(groups))
-        return [part for group in groups for part in cut(group, count)]
+        return [part for group in groups for part in cut(group, count, self.runs_per_trial)]
+
+    def _earlier(self, runs: Sequence[str]) -> frozenset[str]:
+        """Return the earlier runs of the same trials, in other parts."""
+        names, size = [*self.configs], self.runs_per_trial
+        places = [place for place, name in enumerate(names) if name in runs]
+        return frozenset(name for place in places for name in names[place - place % size : place]) - {*runs}
 
     def _rotation(self, runs: Sequence[str]) -> CheckpointRotation:
         if not self.is_sweep:
@@ -156,9 +167,14 @@ def is_partitioned(folder: Path) -> bool:
     return (folder / LIST).is_file()
 
 
-def cut(runs: Sequence[str], count: int) -> list[list[str]]:
-    """Return at most ``count`` parts of equal size, of two runs at least."""
-    count = max(1, min(count, len(runs) // 2))
-    sizes = [len(runs) // count + (number < len(runs) % count) for number in range(count)]
+def cut(runs: Sequence[str], count: int, together: int = 1) -> list[list[str]]:
+    """Return at most ``count`` parts of almost equal size, of two runs at least.
+
+    So many consecutive runs stay ``together``, if the number of runs is a multiple of it.
+    """
+    unit = together if len(runs) % together == 0 else 1
+    units = len(runs) // unit
+    count = max(1, min(count, len(runs) // max(2, unit)))
+    sizes = [unit * (units // count + (number < units % count)) for number in range(count)]
     ends = [sum(sizes[: number + 1]) for number in range(count)]
     return [list(runs[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

@@ -25,6 +25,8 @@ class RayHandle:
 
     def __init__(self, actor: Any) -> None:
         self.actor, self.pending = actor, None
+        self.has_begun = False
+        self.early: list[Command] = []  # before its part has begun
         self.idle_since = 0.0
 
 
@@ -74,22 +76,27 @@ class RayExecutor:
                 handle = self._idle.pop() if self._idle else None
                 handle = handle or RayHandle(self._actor.remote("cuda:0" if self.device == "cuda" else "cpu"))
                 self._busy.add(handle)
+            handle.has_begun = False
             handle.pending = handle.actor.begin.remote(pickle.dumps(part), pickle.dumps(dict(files)), *phases)
         return handle
 
     def send(self, handle: RayHandle, command: Command) -> None:
-        """Send a command to a worker."""
+        """Send a command to a worker, once its part has begun."""
+        if not handle.has_begun:
+            handle.early.append(command)
+            return
         with self._translated():
             handle.actor.send.remote(pickle.dumps(command))
 
-    def advance(self, handle: RayHandle, *, is_checkpoint_due: bool) -> None:
-        """Ask a worker to train until its next report."""
+    def advance(self, handle: RayHandle, *, is_checkpoint_due: bool, condemned: Sequence[int]) -> None:
+        """Ask a worker to end some runs of its part, by their places, and to train until its next report."""
         with self._translated():
-            handle.pending = handle.actor.advance.remote(is_checkpoint_due=is_checkpoint_due)
+            handle.pending = handle.actor.advance.remote(is_checkpoint_due=is_checkpoint_due, condemned=[*condemned])
 
     def wait(self, handles: Sequence[RayHandle], seconds: float) -> list[tuple[RayHandle, Report | LostError]]:
         """Return the reports that have arrived. Raises what a part raised, and ClusterGoneError."""
-        pending = {handle.pending: handle for handle in handles if handle.pending is not None}
+        with self._translated():  # a reference waits for its id where it is the key of a dictionary
+            pending = {handle.pending: handle for handle in handles if handle.pending is not None}
         if not pending:
             time.sleep(seconds)
             return []
@@ -102,7 +109,11 @@ class RayExecutor:
         for reference in ready:
             handle = pending[reference]
             handle.pending = None
-            results.append((handle, self._result(reference)))
+            results.append((handle, result := self._result(reference)))
+            if not handle.has_begun and isinstance(result, Report):
+                handle.has_begun, commands, handle.early = True, handle.early, []
+                for command in commands:
+                    self.send(handle, command)
         return results
 
     def phases(self, handle: RayHandle) -> Reference:
@@ -145,6 +156,7 @@ class RayExecutor:
             self._idle, self._busy = [], set()
         for handle in handles:
             self._kill(handle)
+        self.is_gone = True
 
     def _end_idle(self) -> None:
         with self._lock:
@@ -154,7 +166,7 @@ class RayExecutor:
             self._kill(handle)
 
     def _kill(self, handle: RayHandle) -> None:
-        if not self.is_gone and self._ray.is_initialized():
+        if not self.is_gone and self._is_connected():
             with contextlib.suppress(Exception):  # it is gone already, or its cluster is
                 self._ray.kill(handle.actor)
 
@@ -175,14 +187,26 @@ class RayExecutor:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Raise ClusterGoneError for every sign that the cluster cannot be reached."""
+        """Raise ClusterGoneError for every sign that the cluster cannot be reached, and always once it is gone.
+
+        Ray has one connection per process, which may by then be another one.
+        """
+        gone = ClusterGoneError(f"The cluster at {self.address} can no longer be reached.")
+        if self.is_gone:
+            raise gone
         try:
             yield
         except Exception as error:
-            if not isinstance(error, ConnectionError) and self._ray.is_initialized():
+            if not isinstance(error, ConnectionError) and not self.is_gone and self._is_connected():
                 raise
             self.is_gone = True
-            raise ClusterGoneError(f"The cluster at {self.address} can no longer be reached.") from error
+            raise gone from error
+
+    def _is_connected(self) -> bool:
+        try:
+            return bool(self._ray.is_initialized())
+        except Exception:  # whatever the client raises on a closed connection
+            return False
 
 
 def _first_line(error: Exception) -> str:

@@ -6,19 +6,21 @@ import functools
 import logging
 import secrets
 import shutil
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kd_core.base.events import Adjusted, Event, Switched, Validated
+from kd_core.base.events import Adjusted, Event, Switched
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep.search import Search
 from kd_core.files.checkpoint import Checkpoint
+from kd_core.runs.cluster.driver import PartsWorker
+from kd_core.runs.cluster.executor import Executor
 from kd_core.runs.control import Control
 from kd_core.runs.event_writer import RetryPolicy
 from kd_core.runs.sweeps import proposals
-from kd_core.runs.sweeps.proposals import RUNGS, Reports
+from kd_core.runs.sweeps.proposals import Reports
+from kd_core.runs.sweeps.pruning import TrialPruner, reports_of, stored_curve
 from kd_core.runs.sweeps.search_results import (
     SearchResults,
     Trial,
@@ -27,11 +29,11 @@ from kd_core.runs.sweeps.search_results import (
     is_patience_exhausted,
 )
 from kd_core.runs.worker import Worker, count_steps
-from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, PRUNED, QUEUED, STOPPED, Run, SweepRow
 from kd_core.store.store import Store
 from kd_core.store.teacher_cache import TeacherCache
 from kd_core.training.loop import GroupTrainer
+from kd_core.training.vectorized.compatibility import split_into_groups
 from kd_core.training.vectorized.pruned_group import PrunedGroupTrainer
 
 log = logging.getLogger(__name__)
@@ -41,13 +43,14 @@ CONFIRMATION = "confirmation"  # folder of its checkpoints
 
 
 class SearchWorker:
-    """Trains a search on one device.
+    """Trains a search, each batch whole on one device or in parts.
 
     Args:
         store: Where the runs and their events go.
         row: The search.
         folder: Folder of the checkpoints, with a folder for each batch.
-        device: Where to train.
+        device: Where to train what is trained whole.
+        executor_of: Returns what trains the parts of the batch in a folder; None where it is trained whole.
         teacher_cache: Trained teachers.
         control: Commands and progress.
         retry: What happens when something cannot be written.
@@ -60,11 +63,13 @@ class SearchWorker:
         folder: Path,
         *,
         device: str,
+        executor_of: Callable[[Path], Executor | None],
         teacher_cache: TeacherCache,
         control: Control,
         retry: RetryPolicy,
     ) -> None:
         self.store, self.row, self.folder, self.device = store, row, folder, device
+        self.executor_of = executor_of
         self.teacher_cache, self.control, self.retry = teacher_cache, control, retry
         self.search: Search = row.search
         self._curves: dict[str, list[float | None]] = {}  # of runs that have ended, their values at each rung
@@ -138,14 +143,18 @@ class SearchWorker:
         is_confirmation = places[runs[0].id] >= self.search.trials * len(self.search.seeds)
         folder = self.folder / (CONFIRMATION if is_confirmation else f"batch {number}")
         earlier = results.trials[: number * self.search.batch]
-        batch = BatchWorker(
-            self.store, runs, folder,
-            device=self.device, teacher_cache=self.teacher_cache, control=self.control, retry=self.retry,
-        )  # fmt: skip
+        means: dict[str, Any] = {"teacher_cache": self.teacher_cache, "control": self.control, "retry": self.retry}
+        batch: BatchWorker | PartsWorker
+        if (executor := self.executor_of(folder)) is None:
+            batch = BatchWorker(self.store, runs, folder, device=self.device, **means)
+        else:
+            batch = PartsWorker(self.store, runs, folder, executor=executor, **means)
+            batch.is_continued = True
         if not is_confirmation:
             to_judge = {run.id: places[run.id] for run in runs}
-            batch.judge = _Judge(self.store, self.search, to_judge, (earlier, self._reports(earlier)))
-        steps = sum(count_steps([batch.configs[run] for run in group]) for group in batch.groups) / len(runs)
+            batch.pruner = TrialPruner(self.store, self.search, to_judge, (earlier, self._reports(earlier)))
+        groups = split_into_groups([run.config for run in runs])
+        steps = sum(count_steps([runs[place].config for place in group]) for group in groups) / len(runs)
         before = places[runs[0].id] if not is_confirmation else len(places) - len(runs)
         after = 0 if is_confirmation else self.search.count - before - len(runs)
         self.control.around = self.control.done or round(steps * before), round(steps * after)
@@ -160,15 +169,15 @@ class SearchWorker:
         for trial in completed:
             for run in trial.runs:
                 if run.id not in self._curves:
-                    self._curves[run.id] = _curve(self.store, run)
+                    self._curves[run.id] = stored_curve(self.store, run)
         return {trial.number: reports_of([self._curves[run.id] for run in trial.runs]) for trial in completed}
 
 
 class BatchWorker(Worker):
-    """Worker of one batch of a search, which ends runs early where its ``judge`` says so."""
+    """Worker of one batch of a search, which ends runs early where its ``pruner`` says so."""
 
     is_continued = True
-    judge: _Judge | None = None
+    pruner: TrialPruner | None = None
 
     def _create_trainer(
         self,
@@ -181,92 +190,6 @@ class BatchWorker(Worker):
 
     def _observe(self, trainer: GroupTrainer, run: str, event: Event) -> None:
         group = next(group for group in self.groups if run in group)
-        if self.judge is not None and (condemned := self.judge.observe(run, event, group)):
+        if self.pruner is not None and (condemned := self.pruner.observe(run, event, group)):
             assert isinstance(trainer, PrunedGroupTrainer)
             trainer.prune(group.index(one) for one in condemned)
-
-
-_Earlier = tuple[Sequence[Trial], Mapping[int, Reports]]
-
-
-class _Judge:
-    """Decides which trials of a batch are ended early, by the median of completed trials at the same rung.
-
-    A trial is judged when all of its runs that are trained together have reached a rung.
-    """
-
-    def __init__(self, store: Store, search: Search, runs: Mapping[str, int], earlier: _Earlier) -> None:
-        """Judge ``runs``, by id with their places, against trials of ``earlier`` batches and their values."""
-        stored = {name: run for name in runs if (run := store.run(name))}
-        trials, reports = earlier
-        self._study: Any = proposals.create_study(search, trials, reports)
-        self._curves = {name: _curve(store, run) for name, run in stored.items()}
-        self._phases = {name: decisive_phase(run.config) for name, run in stored.items()}
-        self._trials = {name: place // len(search.seeds) for name, place in runs.items()}
-        self._condemned = {self._trials[name] for name, run in stored.items() if run.state == PRUNED}
-
-    def observe(self, run: str, event: Event, group: Sequence[str]) -> list[str]:
-        """Return the runs of ``group`` that are to be ended after an event of one of them."""
-        trial = self._trials[run]
-        together = [other for other in group if self._trials[other] == trial]
-        if trial in self._condemned:
-            return together
-        rungs = _note(self._curves[run], event, self._phases[run])
-        for rung in rungs:
-            if self._is_worse(trial, together, rung):
-                self._condemned.add(trial)
-                return together
-        return []
-
-    def _is_worse(self, trial: int, together: Sequence[str], rung: int) -> bool:
-        runs = [run for run, number in self._trials.items() if number == trial]
-        if any(self._curves[run][rung] is None for run in together):
-            return False
-        last = max(runs.index(run) for run in together)
-        reports = reports_of([self._curves[run] for run in runs[: last + 1]])
-        steps = range(last * RUNGS, last * RUNGS + rung + 1)  # means over the same seeds
-        return proposals.should_prune(self._study, {step: reports[step] for step in steps if step in reports})
-
-
-def decisive_phase(config: RunConfig) -> tuple[str, str, int]:
-    """Return the role whose accuracy is judged, and the name and the epochs of the last phase that trains it."""
-    role = comparison_of(config).role
-    phases = [phase for phase in plan_of(config) if any(learner.role == role for learner in phase.learners)]
-    return (role, phases[-1].name, phases[-1].recipe.epochs) if phases else (role, "", 1)
-
-
-def reports_of(curves: Sequence[Sequence[float | None]]) -> dict[int, float]:
-    """Return the mean over the first i + 1 seeds at rung r, as the value at step i · RUNGS + r.
-
-    ``curves`` are the values of the seeds at every rung. Runs that are trained one after the other reach the steps in
-    their order; those of a stack reach only the last ones.
-    """
-    reports = {}
-    for seed in range(len(curves)):
-        for rung in range(RUNGS):
-            values = [curve[rung] for curve in curves[: seed + 1]]
-            present = [value for value in values if value is not None]
-            if len(present) == len(values):
-                reports[seed * RUNGS + rung] = statistics.fmean(present)
-    return reports
-
-
-def _curve(store: Store, run: Run) -> list[float | None]:
-    """Return the stored accuracies of a run at every rung."""
-    curve: list[float | None] = [None] * RUNGS
-    phase = decisive_phase(run.config)
-    for _, event in store.iter_events(run.id, kinds=("validated",)):
-        _note(curve, event, phase)
-    return curve
-
-
-def _note(curve: list[float | None], event: Event, phase: tuple[str, str, int]) -> list[int]:
-    """Write an evaluation into a curve where it is the first at or after a rung; return the rungs before the end."""
-    role, name, epochs = phase
-    if not isinstance(event, Validated) or event.phase != name or role not in event.accuracy:
-        return []
-    reached = [rung for rung in range(RUNGS) if event.epoch * RUNGS >= (rung + 1) * epochs]
-    new = [rung for rung in reached if curve[rung] in (None, event.accuracy[role])]
-    for rung in new:
-        curve[rung] = event.accuracy[role]
-    return [rung for rung in new if rung < RUNGS - 1]
