@@ -69,4 +69,5 @@ class CrossImage(FeatureMethod):
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         height, width = (min(self.grid, side) for side in teacher_features.shape[2:])
         pooled = (F.adaptive_avg_pool2d(maps, (height, width)) for maps in (student_features, teacher_features))
-        return cross_image(*pooled, temperature=self.tau)
+        student, teacher = pooled
+        return cross_image(student, teacher, self.tau)
