@@ -29,12 +29,25 @@ def local_presenter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.RunManager]:
+    """An empty data folder that the pages show."""
     runs = manager.RunManager(tmp_path)
+    show_on_pages(runs, monkeypatch)
+    yield runs
+    runs.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[manager.RunManager]:
+    """A data folder of all tests of a module, whose runs are trained once."""
+    runs = manager.RunManager(tmp_path_factory.mktemp("lab"))
+    yield runs
+    runs.close()
+
+
+def show_on_pages(runs: manager.RunManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "_shared", runs)
     monkeypatch.setattr(demonstration, "_started", [])
     monkeypatch.setattr(live_controls, "WATCH_SECONDS", 0.0)  # no test waits for a run to be watched
-    yield runs
-    runs.close()
 
 
 @pytest.fixture

@@ -16,13 +16,34 @@ from kd_core.models.detector import Detector
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED
 from kd_core.tasks._boxes import BINS, Detections
+from tests.pages.conftest import show_on_pages
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import open_tables
 
 pytestmark = pytest.mark.slow
 
 Open = Callable[..., AppTest]
-TINY = {"dataset": "shapes", "dataset_count": "100", "teacher_epochs": "1", "epochs": "1", "student_width": "4"}
+TINY = {
+    "dataset": "shapes",
+    "dataset_count": "100",
+    "teacher_epochs": "1",
+    "epochs": "1",
+    "teacher_width": "4",
+    "student_width": "4",
+}
+
+
+@pytest.fixture(scope="module")
+def run(lab: RunManager) -> str:
+    run = lab.start(from_flat(TINY))
+    assert wait_for_end(lab, run, 200) == COMPLETED
+    return run
+
+
+@pytest.fixture
+def shared(lab: RunManager, monkeypatch: pytest.MonkeyPatch) -> RunManager:
+    show_on_pages(lab, monkeypatch)
+    return lab
 
 
 def objects(*boxes: tuple[float, float, float, float], score: float = 0.9) -> Detections:
@@ -40,9 +61,7 @@ def test_without_a_run_one_button_trains_a_small_detector(open_page: Open, share
     shared.stop(run.id)
 
 
-def test_a_finished_run_has_a_sentence_and_a_table_of_its_boxes(open_page: Open, shared: RunManager) -> None:
-    run = shared.start(from_flat(TINY))
-    assert wait_for_end(shared, run, 200) == COMPLETED
+def test_a_finished_run_has_a_sentence_and_a_table_of_its_boxes(open_page: Open, run: str) -> None:
     app = open_page("detection", run=run)
     assert [each.value for each in app.error] == []
     assert any("AP50 on the test set: Teacher" in element.value for element in app.markdown)
@@ -50,9 +69,9 @@ def test_a_finished_run_has_a_sentence_and_a_table_of_its_boxes(open_page: Open,
 
 
 def test_a_run_without_boxes_is_refused_in_a_sentence(open_page: Open, shared: RunManager) -> None:
-    run = shared.start(from_flat({"dataset": "moons", "epochs": "1"}))
-    wait_for_end(shared, run, 60)
-    assert "find no objects" in open_page("detection", run=run).info[0].value
+    other = shared.start(from_flat({"dataset": "moons", "epochs": "1"}))
+    wait_for_end(shared, other, 60)
+    assert "find no objects" in open_page("detection", run=other).info[0].value
 
 
 def test_images_in_which_the_student_missed_most_of_what_the_teacher_found_come_first() -> None:
@@ -79,12 +98,8 @@ def test_every_box_in_an_image_has_the_sides_of_all_networks_at_its_cell() -> No
 
 
 @pytest.mark.parametrize("page", ["distill", "compare", "inspect", "temperature", "compress"])
-def test_other_pages_show_a_run_of_detectors_or_say_why_they_cannot(
-    open_page: Open, shared: RunManager, page: str
-) -> None:
-    run = shared.start(from_flat(TINY))
-    assert wait_for_end(shared, run, 200) == COMPLETED
-    app = open_page(page, **({} if page == "compare" else {"run": run}))
+def test_other_pages_show_a_run_of_detectors_or_say_why_they_cannot(open_page: Open, run: str, page: str) -> None:
+    app = open_page(page, **{"runs" if page == "compare" else "run": run})
     assert not app.exception
     sentences = [each.value for each in (*app.info, *app.error)]
     if page in {"inspect", "temperature", "compress"}:

@@ -14,6 +14,7 @@ from kd_core.runs.manager import RunManager
 from kd_core.store.records import ACTIVE, COMPLETED
 from pages.ui.networks.language import coverage
 from pages.ui.run.frames import run_frames
+from tests.pages.conftest import show_on_pages
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import open_tables
 
@@ -26,10 +27,19 @@ TINY = {
 }  # fmt: skip
 
 
-def train(runs: RunManager, **settings: str) -> str:
-    run = runs.start(from_flat(TINY | settings))
-    assert wait_for_end(runs, run, 120) == COMPLETED
+@pytest.fixture(scope="module")
+def run(lab: RunManager) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kd_core.tasks.language.SAMPLES", 8)  # texts that each network is judged by
+        run = lab.start(from_flat(TINY))
+        assert wait_for_end(lab, run, 120) == COMPLETED
     return run
+
+
+@pytest.fixture
+def shared(lab: RunManager, monkeypatch: pytest.MonkeyPatch) -> RunManager:
+    show_on_pages(lab, monkeypatch)
+    return lab
 
 
 def texts_of(app: AppTest) -> str:
@@ -45,8 +55,7 @@ def test_without_a_run_one_button_trains_a_small_language_model(open_page: Open,
     shared.stop(run.id)
 
 
-def test_a_finished_run_has_texts_a_sentence_and_a_picture(open_page: Open, shared: RunManager) -> None:
-    run = train(shared)
+def test_a_finished_run_has_texts_a_sentence_and_a_picture(open_page: Open, run: str) -> None:
     app = open_page("language", run=run, beginning="the file")
     assert not app.error
     assert "instead of" in texts_of(app)
@@ -57,23 +66,22 @@ def test_a_finished_run_has_texts_a_sentence_and_a_picture(open_page: Open, shar
     assert open_tables(app).dataframe[-1].value["trained by"].tolist()[-2:] == ["Baseline", "Teacher"]
 
 
-def test_unknown_characters_of_a_beginning_are_named(open_page: Open, shared: RunManager) -> None:
-    app = open_page("language", run=train(shared), beginning="The É")
+def test_unknown_characters_of_a_beginning_are_named(open_page: Open, run: str) -> None:
+    app = open_page("language", run=run, beginning="The É")
     assert "T É" in app.error[0].value
     assert "know only the characters" in app.error[0].value
 
 
 def test_a_run_whose_networks_do_not_write_is_refused_in_a_sentence(open_page: Open, shared: RunManager) -> None:
-    run = shared.start(from_flat({"dataset": "moons", "epochs": "1"}))
-    wait_for_end(shared, run, 60)
-    assert "do not write" in open_page("language", run=run).info[0].value
+    other = shared.start(from_flat({"dataset": "moons", "epochs": "1"}))
+    wait_for_end(shared, other, 60)
+    assert "do not write" in open_page("language", run=other).info[0].value
 
 
 def test_the_other_divergences_are_queued_once_each(
-    open_page: Open, shared: RunManager, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, shared: RunManager, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coverage, "DEFAULT_SEEDS", 2)
-    run = train(shared)
     app = open_page("language", run=run)
     app.button(key="train coverage").click().run()
     sweeps = shared.store.sweeps()
@@ -99,25 +107,25 @@ def test_names_in_the_coverage_picture_have_lines_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("page", ["temperature", "inspect", "compress"])
-def test_pages_on_one_class_say_that_they_do_not_apply_to_texts(open_page: Open, shared: RunManager, page: str) -> None:
-    app = open_page(page, run=train(shared))
+def test_pages_on_one_class_say_that_they_do_not_apply_to_texts(open_page: Open, run: str, page: str) -> None:
+    app = open_page(page, run=run)
     assert "no class per example" in texts_of(app)
     assert not app.exception
 
 
-def test_distill_shows_the_result_of_a_run_on_texts(open_page: Open, shared: RunManager) -> None:
-    app = open_page("distill", run=train(shared))
+def test_distill_shows_the_result_of_a_run_on_texts(open_page: Open, run: str) -> None:
+    app = open_page("distill", run=run)
     assert not app.error
     assert {"Bits per character", "Real words"} <= set(app.dataframe[0].value.columns)
 
 
-@pytest.mark.parametrize("page", ["temperature", "inspect"])
-def test_texts_with_a_class_are_examples_like_any_other(open_page: Open, shared: RunManager, page: str) -> None:
+def test_texts_with_a_class_are_examples_like_any_other(open_page: Open, shared: RunManager) -> None:
     run = shared.start(from_flat({"dataset": "python_lines", "epochs": "1", "teacher_epochs": "1"}))
     assert wait_for_end(shared, run, 120) == COMPLETED
-    app = open_page(page, run=run)
-    assert not app.error
-    assert not app.info
+    for page in ("temperature", "inspect"):
+        app = open_page(page, run=run)
+        assert not app.error, page
+        assert not app.info, page
     row = shared.store.run(run)
     assert row is not None
     examples = open_replay(shared.store, row).browser_examples

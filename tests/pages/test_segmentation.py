@@ -14,6 +14,7 @@ from kd_core.analysis.replay import open_replay
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED
+from tests.pages.conftest import show_on_pages
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import open_tables
 
@@ -26,11 +27,17 @@ TINY = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def run(shared: RunManager) -> str:
-    run = shared.start(from_flat(TINY))
-    assert wait_for_end(shared, run, 120) == COMPLETED
+@pytest.fixture(scope="module")
+def run(lab: RunManager) -> str:
+    run = lab.start(from_flat(TINY))
+    assert wait_for_end(lab, run, 120) == COMPLETED
     return run
+
+
+@pytest.fixture
+def shared(lab: RunManager, monkeypatch: pytest.MonkeyPatch) -> RunManager:
+    show_on_pages(lab, monkeypatch)
+    return lab
 
 
 def texts_of(app: AppTest) -> str:
