@@ -472,30 +472,30 @@ def text_run(lab: RunManager) -> str:
     return run
 
 
-@pytest.mark.parametrize("role", ["student", "teacher"])
-def test_a_language_model_leaves_with_a_script_that_continues_a_text(
-    unpack: Unpack, lab: RunManager, text_run: str, role: str, stranger: Path, capsys: pytest.CaptureFixture[str]
+def test_language_models_leave_with_a_script_that_continues_a_text(
+    unpack: Unpack, lab: RunManager, text_run: str, stranger: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = unpack(text_run, role)
-    assert "write.py" in (folder / "README.md").read_text()
-    assert not (folder / "predict.py").exists()
-    command = [sys.executable, "-I", "-S", "-c", RUN, str(stranger), "write.py", "the ", "--characters", "200"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    texts, module = {(): done.stdout}, module_of(folder, "write")
-    for arguments in (("--seed", "1"), ("--temperature", "0"), ("--temperature", "0", "--seed", "1")):
-        assert module.main(["the ", "--characters", "200", *arguments]) == 0
-        texts[arguments] = capsys.readouterr().out
-    assert all(text.startswith("the ") and len(text) == 205 for text in texts.values())
-    assert texts[()] != texts["--seed", "1"]
-    greedy, again = texts["--temperature", "0"], texts["--temperature", "0", "--seed", "1"]
-    assert greedy == again
-    run = load_run(text_run, lab.folder)
-    network, classes = run.networks[role], list(load(run.config.dataset).classes)
-    alphabet = json.loads((folder / "config.json").read_text())["inputs"]["alphabet"]
-    assert len(alphabet) == len(classes)
-    numbers = torch.tensor([[alphabet.index(character) for character in greedy[:20]]], dtype=torch.float32)
-    likeliest = network(numbers)[0].argmax(1)  # of all positions at once, not one by one
-    assert "".join(alphabet[k] for k in likeliest[3:19]) == greedy[4:20]
+    for role in ("student", "teacher"):
+        folder = unpack(text_run, role)
+        assert "write.py" in (folder / "README.md").read_text()
+        assert not (folder / "predict.py").exists()
+        command = [sys.executable, "-I", "-S", "-c", RUN, str(stranger), "write.py", "the ", "--characters", "200"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        texts, module = {(): done.stdout}, module_of(folder, "write")
+        for arguments in (("--seed", "1"), ("--temperature", "0"), ("--temperature", "0", "--seed", "1")):
+            assert module.main(["the ", "--characters", "200", *arguments]) == 0
+            texts[arguments] = capsys.readouterr().out
+        assert all(text.startswith("the ") and len(text) == 205 for text in texts.values())
+        assert texts[()] != texts["--seed", "1"]
+        greedy, again = texts["--temperature", "0"], texts["--temperature", "0", "--seed", "1"]
+        assert greedy == again
+        run = load_run(text_run, lab.folder)
+        network, classes = run.networks[role], list(load(run.config.dataset).classes)
+        alphabet = json.loads((folder / "config.json").read_text())["inputs"]["alphabet"]
+        assert len(alphabet) == len(classes)
+        numbers = torch.tensor([[alphabet.index(character) for character in greedy[:20]]], dtype=torch.float32)
+        likeliest = network(numbers)[0].argmax(1)  # of all positions at once, not one by one
+        assert "".join(alphabet[k] for k in likeliest[3:19]) == greedy[4:20]
 
 
 def test_what_write_py_cannot_continue_is_one_sentence(

@@ -292,6 +292,7 @@ def test_an_unfinished_run_is_redrawn_until_its_end(open_compare: OpenCompare, s
     app = open_compare(runs=slow)
     first = [frame.value for frame in open_tables(app).dataframe if "curve" in frame.value.columns]
     assert [toggle.label for toggle in app.toggle] == ["Follow live"]
+    shared.set_pace(slow, 0)
     wait(lambda: shared.store.run(slow).state == "completed", 30)
     app.run()
     (last,) = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
