@@ -1,9 +1,11 @@
 """Contract of all plug-ins, built-in or from outside."""
 
+import functools
 import math
 
 import pytest
 import torch
+from torch import nn
 
 from kd_core.base.events import Failed, Finished, Step
 from kd_core.base.options import as_text, options_of
@@ -13,14 +15,16 @@ from kd_core.config.claims import LEAST_SEEDS, TOPICS, Claim, claims
 from kd_core.config.run import OPTION_GROUPS, RunConfig, from_flat, read_flat
 from kd_core.config.validation import all_options
 from kd_core.datasets import Data, Dataset, NotAvailableError, load
-from kd_core.nn.cost import measure
+from kd_core.models import Model
+from kd_core.nn.cost import NetworkCost, measure
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.records import family_of
-from kd_core.training.loop import Trainer
+from kd_core.training.loop import PhaseCache, Trainer
 
 pytestmark = pytest.mark.usefixtures("tiny")  # downloaded data sets are small ones from this machine
 
 EVERY = [(group, name, cls) for group in GROUPS for name, cls in plugins(group).items()]
+CACHE: PhaseCache = {}  # one teacher for all runs of this file
 DATASETS, MODELS, METHODS, SCHEMES = (list(plugins(group)) for group in ("datasets", "models", "methods", "schemes"))
 
 
@@ -109,6 +113,11 @@ def test_a_data_set_has_three_disjoint_splits_with_every_class_and_never_changes
     assert len(inputs) - len(inputs.unique(dim=0)) <= 5
 
 
+@functools.lru_cache(maxsize=16)  # many data sets have the same shape and number of classes
+def built(family: Model, shape: tuple[int, ...], classes: int) -> tuple[nn.Module, NetworkCost]:
+    return family.build(shape, classes).eval(), measure(lambda: family.build(shape, classes), shape)
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_it_cannot(dataset: str, model: str) -> None:
@@ -120,16 +129,16 @@ def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_it_cannot(da
             from_flat({"dataset": dataset, "student": model})
         assert refusal
         return
-    network = family.build(data.shape, len(data.classes)).eval()
+    network, cost = built(family, data.shape, len(data.classes))
     logits = network(data.validation.inputs[:3])
     rows = len(data.task.row_labels(data.validation.labels[:3]))
     assert data.task.rows(logits).shape == (rows, len(data.task.row_classes(data.classes)))
     assert logits.isfinite().all()
-    cost = measure(lambda: family.build(data.shape, len(data.classes)), data.shape)
     assert cost.parameters == sum(p.numel() for p in network.parameters())
     assert cost.flops > cost.parameters
 
 
+@functools.cache
 def supported_config(**flat: str) -> RunConfig | None:
     """Return a configuration with the first family of students that the loss supports; None if none does."""
     for networks in ({"student": student, **teacher} for teacher in ({}, {"teacher": "vit"}) for student in MODELS):
@@ -156,7 +165,7 @@ def test_a_method_trains_from_end_to_end_or_says_why_it_cannot(dataset: str, met
         with pytest.raises(ValueError, match=rf"method = {method}: .*({'|'.join(reasons)})"):
             from_flat({"dataset": dataset, "method": method})
         return
-    events = list(Trainer(config))
+    events = list(Trainer(config, cache=CACHE))
     assert not [event for event in events if isinstance(event, Failed)]
     assert isinstance(events[-1], Finished)
     assert events[-1].outcome == "completed"

@@ -12,6 +12,7 @@ from kd_core.nn.pairs import Pair
 SMALLEST = 1 / 64
 
 
+@functools.lru_cache(maxsize=256)  # asked whenever a configuration is checked
 def assistant_model(pair: Pair, fraction: float) -> Model:
     """Return the teacher's family, narrowed so that the logarithm of its parameters is ``fraction`` of the way down.
 

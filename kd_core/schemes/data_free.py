@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from kd_core.config.plan import TEACHER, BatchMaker, LearnerPlan, MakerInputs, P
 from kd_core.config.run import RunConfig
 from kd_core.config.validation import BATCH_NORMALISATION
 from kd_core.datasets import Data, load
-from kd_core.models import with_article
+from kd_core.models import Model, with_article
 from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
 
 BATCH = 200  # images that are formed together, since the statistics of a batch are compared
@@ -183,9 +184,7 @@ class DataFree(Scheme):
 
     def option_conflict(self, config: RunConfig) -> str:
         data, teacher = load(config.dataset), config.teacher
-        with torch.device("meta"):
-            network = teacher.build(data.shape, len(data.classes))
-        if any(isinstance(module, BATCH_NORMALISATION) for module in network.modules()):
+        if _has_batch_normalisation(teacher, data.shape, len(data.classes)):
             return ""
         return (
             f"teacher = {teacher.short_name}: images are made from the statistics of batch normalisation, and "
@@ -211,3 +210,9 @@ class DataFree(Scheme):
         with_data = LearnerPlan(WITH_DATA, config.student, config.seed, config.method, (TEACHER,))
         view = replace(config.view, is_blind=True)
         return teacher_phase(config), student_phase(config, "students", student, *control, with_data, view=view)
+
+
+@functools.lru_cache(maxsize=256)  # a form asks several times each time it is drawn
+def _has_batch_normalisation(model: Model, shape: tuple[int, ...], classes: int) -> bool:
+    with torch.device("meta"):
+        return any(isinstance(module, BATCH_NORMALISATION) for module in model.build(shape, classes).modules())
