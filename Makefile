@@ -1,5 +1,5 @@
 # make run    the app on http://127.0.0.1:8501 (PORT=... for another port)
-# make check  lint, types and the quick tests, some four minutes on two cores
+# make check  lint, types and the quick tests, about three minutes on two cores
 # make test   everything: check, slow and browser tests, and known vulnerabilities of what is installed
 # make docs   the generated pages of docs/; make results and make screenshots what is trained and photographed
 # make lowest the tests but those in a browser with the lowest versions that requirements.txt allows, in .venv-lowest
@@ -14,12 +14,16 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 # Two at a time; helpers of torch that wait must not keep the other's core busy.
 PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
-.PHONY: run check test lint style types unit browser audit docs results screenshots bench lowest cluster
+.PHONY: run check quick test lint style types unit browser audit docs results screenshots bench lowest cluster
 
 run: .venv/installed-app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-check: lint
+# Style and types beside the tests, which now and then leave a core idle.
+check: .venv/installed-dev node_modules/installed
+	$(MAKE) --no-print-directory --jobs 3 style types quick
+
+quick:
 	$(NPM) test
 	$(PYTEST) --ignore tests/browser -m "not slow" -n 2 --dist worksteal
 

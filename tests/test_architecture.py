@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "kd_core").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
@@ -133,6 +135,7 @@ def test_no_folder_has_too_many_entries() -> None:
     assert {folder: count for folder, count in counts.items() if count > ENTRIES} == {}
 
 
+@pytest.mark.slow
 def test_importing_the_engine_has_no_side_effect(tmp_path: Path) -> None:
     script = (
         "import torch; before = torch.get_rng_state(), torch.get_num_threads();"

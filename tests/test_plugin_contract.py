@@ -156,6 +156,7 @@ def test_every_method_supports_the_digits_the_boxes_of_shapes_or_numbers(method:
     assert digits or not all(read_flat(other)[1] for other in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dataset", ["digits", "moons", "friedman", "several_digits"])
 def test_a_method_trains_from_end_to_end_or_says_why_it_cannot(dataset: str, method: str) -> None:

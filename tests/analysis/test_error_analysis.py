@@ -62,6 +62,7 @@ def test_fixed_minus_broken_examples_is_the_difference_of_the_accuracies(analysi
         assert all(other[index] and not student[index] for index in broke)
 
 
+@pytest.mark.slow
 def test_the_hardest_examples_have_the_greatest_loss(analysis: ErrorAnalysis) -> None:
     probabilities = analysis.logits["student"].double().softmax(1).numpy()
     rows = zip(analysis.labels.numpy(), probabilities, strict=True)

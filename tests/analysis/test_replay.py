@@ -96,6 +96,7 @@ def test_an_interrupted_run_stores_the_same_weights(tmp_path: Path, small: RunCo
     again.close()
 
 
+@pytest.mark.slow
 def test_the_test_split_is_not_available_before_the_end(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=0.3)
     wait(lambda: len(runs.store.snapshots(run)) >= 2)

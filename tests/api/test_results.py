@@ -226,6 +226,7 @@ def test_a_sweep_trains_every_combination_and_chooses_by_validation() -> None:
     assert all(cell.interval[0] < cell.gain < cell.interval[1] for cell in grid.cells)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_all_losses_leaves_out_those_that_do_not_apply() -> None:
     quick = QUICK | {"epochs": 1, "teacher_epochs": 1}
     grid = kd.sweep(**quick, loss="all", temperature=2, weight=0.5, seeds=1)

@@ -133,6 +133,7 @@ def test_torchvisions_own_resnet_is_recognised_and_gives_the_same_logits(wrap: C
     assert (candidate.build("dataset", ())(inputs) - expected).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_normalisation_and_order_of_a_network_from_elsewhere_are_found_and_give_the_same_accuracy(
     trained: nn.Module, accuracy_outside: float
 ) -> None:
@@ -227,6 +228,7 @@ def test_a_better_order_of_a_table_is_found_without_validation_logits(trained: n
         candidate.with_conventions("imagenet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "make", "sentence"),
     [
@@ -254,6 +256,7 @@ def test_what_does_not_fit_is_refused_by_name_and_nothing_is_stored(
     assert not list(home.rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_hub_states_network_classes_and_normalisation(tmp_path: Path) -> None:
     data = load(as_dataset("glyphs"))
     network = TorchvisionModel(network="resnet18").build(data.shape, len(data.classes)).eval()

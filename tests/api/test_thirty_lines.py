@@ -66,6 +66,7 @@ def test_own_networks_data_and_loss_train() -> None:
     assert result.test["baseline"]["accuracy"] > 0.7
 
 
+@pytest.mark.slow
 def test_the_loop_is_a_generator_that_can_be_steered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"kd": kd}

@@ -35,6 +35,7 @@ def written(*parts: Part) -> list[tuple[int, bytes]]:
     return sorted((int(label), image.tobytes()) for part in parts for image, label in zip(*part, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 def test_pixels_and_labels_are_those_that_were_published(name: str, tiny: Tiny) -> None:
     data, published = loaded(name), tiny[name]

@@ -1,5 +1,6 @@
 """Generated scenes are reproducible, and every shape has a box and can be seen."""
 
+import pytest
 import torch
 
 from kd_core.datasets import Data
@@ -13,6 +14,7 @@ def boxes(data: Data) -> list[torch.Tensor]:
     return [image.boxes for image in true_boxes(data.train.labels, len(SHAPES))]
 
 
+@pytest.mark.slow
 def test_the_same_options_give_the_same_scenes_and_another_draw_gives_others() -> None:
     first, again, other = (shapes.load() for shapes in (SMALL, SMALL, SMALL.with_values(draw=1)))
     assert torch.equal(first.train.inputs, again.train.inputs)

@@ -147,6 +147,7 @@ def test_a_batch_of_one_example_is_valid(name: str) -> None:
     assert loss.isfinite()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in WEIGHTED if name in LEFT_BEHIND])
 def test_with_the_labels_alone_training_equals_the_baseline_to_the_bit(name: str) -> None:
     events = run(quick(method=name, label_weight="1", soft_weight="0", weight="0"))
@@ -158,6 +159,7 @@ def test_with_the_labels_alone_training_equals_the_baseline_to_the_bit(name: str
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in LABEL_FREE if "dataset" not in networks_for(name)])
 def test_without_their_weight_the_labels_are_ignored_to_the_bit(name: str) -> None:
     none = {"label_weight": "0"} if name in WEIGHTED else {"alpha": "1"}
@@ -165,6 +167,7 @@ def test_without_their_weight_the_labels_are_ignored_to_the_bit(name: str) -> No
     assert losses(right, "student") == losses(wrong, "student")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_soft_targets_can_be_mixed_into_any_method(name: str) -> None:
     plain, mixed = (run(quick(method=name, soft_weight=weight, epochs="2")) for weight in ("0", "0.7"))
@@ -174,6 +177,7 @@ def test_soft_targets_can_be_mixed_into_any_method(name: str) -> None:
     assert weighted == pytest.approx(0.7 * raw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_a_resumed_run_repeats_the_numbers_of_an_uninterrupted_one(name: str) -> None:
     config = quick(method=name)

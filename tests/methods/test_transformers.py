@@ -167,6 +167,7 @@ def test_a_transformer_teaches_a_convolution_and_all_exits_of_one_for_all_learn(
         assert logits.shape == (2, 10)
 
 
+@pytest.mark.slow
 def test_attention_maps_come_closer_to_those_of_the_teacher() -> None:
     flat: dict[str, Any] = {"teacher": "vit", "epochs": "30", "labelled": "200"}
     distances = {}

@@ -47,6 +47,7 @@ def images(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 def test_a_network_learns_from_one_batch_with_finite_gradients_everywhere(name: str, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
@@ -61,6 +62,7 @@ def test_a_network_learns_from_one_batch_with_finite_gradients_everywhere(name: 
         assert parameter.grad.isfinite().all(), key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 28, 28), (3, 37, 41), (1, 8, 8)], ids=str)
 def test_a_network_takes_grey_and_coloured_images_of_any_size_it_does_not_refuse(
@@ -78,6 +80,7 @@ def test_a_network_takes_grey_and_coloured_images_of_any_size_it_does_not_refuse
     assert all(min(places) > 0 for places in shapes.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 def test_a_network_cut_at_any_tap_is_the_whole_and_the_cut_gives_the_features(
     name: str, options: dict[str, Any]
@@ -105,6 +108,7 @@ def test_the_embedding_is_what_the_last_linear_layer_reads(name: str, options: d
     torch.testing.assert_close(F.linear(seen[EMBEDDING], last.weight, last.bias), logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 def test_a_network_of_shapes_alone_becomes_the_trained_one_with_its_weights(name: str, options: dict[str, Any]) -> None:
     of = model(name, **options)

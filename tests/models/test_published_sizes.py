@@ -48,12 +48,14 @@ def test_a_network_has_the_published_name_and_number_of_parameters(label: str, c
     assert (of.label(), parameters(of)) == (label, count)
 
 
+@pytest.mark.slow
 def test_the_small_residual_networks_are_near_the_rounded_counts_of_their_paper() -> None:
     millions = {"20": 0.27, "32": 0.46, "44": 0.66, "56": 0.85, "110": 1.7}  # He et al. 2016, table 6: 10 classes
     for depth, published in millions.items():
         assert parameters(model("resnet", depth=depth), 10) / 1e6 == pytest.approx(published, abs=0.04)
 
 
+@pytest.mark.slow
 def test_wide_residual_networks_have_the_rounded_counts_of_their_paper() -> None:
     millions = {("40", 1): 0.6, ("40", 2): 2.2, ("40", 4): 8.9, ("28", 10): 36.5}  # Zagoruyko & Komodakis, tables 4, 5
     for (depth, widening), published in millions.items():

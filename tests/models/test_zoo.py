@@ -41,6 +41,7 @@ def taken_apart(name: str) -> tuple[nn.Module, nn.Module]:
     return original, join_stages(ARCHITECTURES[name].stages(original), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIGHT)
 def test_a_network_answers_as_torchvisions_own(name: str) -> None:
     inputs, (original, network) = images(2, 3, 40, 40), taken_apart(name)
@@ -55,6 +56,7 @@ def test_a_network_answers_as_torchvisions_own(name: str) -> None:
         torch.testing.assert_close(network.train()(inputs), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_vision_transformer_answers_as_torchvisions_own() -> None:
     inputs, (original, network) = images(1, 3, 224, 224), taken_apart("vit_b_16")
     with torch.no_grad():

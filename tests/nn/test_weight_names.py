@@ -31,6 +31,7 @@ def randomised(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x1_0", "convnext_tiny"])
 def test_torchvisions_own_state_gives_its_own_logits(name: str) -> None:
     import torchvision
@@ -59,6 +60,7 @@ def test_a_network_of_timm_is_read_though_its_names_shapes_and_epsilons_differ()
         assert torch.allclose(network(inputs), original(inputs), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["fc", "linear"])
 @pytest.mark.parametrize("model", [Resnet(), ImagenetResnet(depth="18"), ImagenetResnet(depth="50")])
 def test_the_names_of_common_resnets_are_read(model: Resnet | ImagenetResnet, head: str) -> None:

@@ -37,6 +37,7 @@ def field(app: AppTest, label: str):
     return next(widget for widget in widgets if widget.label == label)
 
 
+@pytest.mark.slow
 def test_name_and_note_of_a_run_are_stored_and_shown_literally(
     open_page: Open, shared: RunManager, finished_run: FinishedRun
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_refused_name_shows_the_reason_and_stays_in_the_form(
     assert shared.store.run(run).annotations.name == ""
 
 
+@pytest.mark.slow
 def test_a_sweep_is_one_entry_among_the_earlier_runs_and_opens_its_page(open_page: Open, shared: RunManager) -> None:
     sweep = shared.start_sweep(Sweep(from_flat({"dataset": "moons", "epochs": "2"}), (Axis("alpha", ("0.3", "0.9")),)))
     assert wait_for_end(shared, sweep, 60) == "completed"
@@ -77,6 +79,7 @@ def test_a_sweep_is_one_entry_among_the_earlier_runs_and_opens_its_page(open_pag
     assert not [link for link in links if "run=" in link.query_string]
 
 
+@pytest.mark.slow
 def test_a_pinned_run_comes_first_among_the_earlier_runs_with_its_name(
     open_page: Open, shared: RunManager, finished_run: FinishedRun
 ) -> None:
@@ -94,6 +97,7 @@ def test_a_pinned_run_comes_first_among_the_earlier_runs_with_its_name(
     assert "seed 1" in links[1]
 
 
+@pytest.mark.slow
 def test_a_deletion_is_confirmed_hides_the_run_and_can_be_undone_from_its_link(
     open_page: Open, shared: RunManager, finished_run: FinishedRun
 ) -> None:

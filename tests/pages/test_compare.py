@@ -66,6 +66,7 @@ def test_without_runs_the_page_links_to_distill(open_compare: OpenCompare) -> No
     assert not app.dataframe
 
 
+@pytest.mark.slow
 def test_the_newest_six_runs_are_compared_and_named_in_the_url(open_compare: OpenCompare, train_run: TrainRun) -> None:
     ids = [train_run(seed=str(seed)) for seed in range(7)]
     app = open_compare()
@@ -167,6 +168,7 @@ def test_invalid_settings_in_a_link_are_reported(open_compare: OpenCompare, trai
     assert "None of these runs has the curve in the link." in words
 
 
+@pytest.mark.slow
 def test_latency_is_measured_once_per_architecture(
     open_compare: OpenCompare, train_run: TrainRun, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +200,7 @@ def test_the_compared_runs_can_be_changed_in_the_box(open_compare: OpenCompare, 
     assert "**2 of 2** compared" in all_texts(app)
 
 
+@pytest.mark.slow
 def test_skipped_updates_and_metrics_from_python_are_shown_where_a_run_has_them(
     open_compare: OpenCompare, open_page: Open, train_run: TrainRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,6 +182,7 @@ def test_a_run_out_of_memory_can_be_repeated_with_smaller_batches_by_one_click(
     assert again.config.recipe == replace(first.config.recipe, batch_size=4)
 
 
+@pytest.mark.slow
 def test_milestones_appear_with_their_schedule_and_label_smoothing_of_the_teacher_with_a_warning(
     open_page: Open,
 ) -> None:
@@ -202,6 +203,7 @@ def test_an_unavailable_device_is_refused_by_name_and_disables_the_start(open_pa
     assert button(app, "Start training").disabled
 
 
+@pytest.mark.slow
 def test_a_link_gives_the_same_run_as_its_parameters(open_page: Open) -> None:
     link = {"dataset": "glyphs", "dataset_count": "106", "labelled": "3"}
     app = open_page("distill", **link)

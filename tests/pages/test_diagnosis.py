@@ -20,6 +20,7 @@ def titles(app: AppTest) -> list[str]:
     return [expander.label for expander in app.expander]
 
 
+@pytest.mark.slow
 def test_the_card_of_a_worse_student_gives_a_reason_and_one_click_tries_the_remedy(
     open_page: Open, shared: RunManager
 ) -> None:

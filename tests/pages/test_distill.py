@@ -179,6 +179,7 @@ def test_a_live_option_is_in_the_formula_before_the_training_has_taken_it_over(
     assert not any(event.option == "alpha" for _, event in shared.store.iter_events(run) if isinstance(event, Adjusted))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_can_be_resumed(open_page: Open, shared: RunManager) -> None:
     run = shared.start(from_flat(QUICK), pace=0.3)
     time.sleep(0.3)
@@ -228,6 +229,7 @@ def test_an_older_run_of_the_same_configuration_does_not_count_as_changed(open_p
     assert button(app, "Repeat with 4 more seeds")
 
 
+@pytest.mark.slow
 def test_a_stopped_run_shows_its_own_numbers_and_not_those_of_its_family(open_page: Open, shared: RunManager) -> None:
     for seed in "012":
         run_to_end(shared, seed=seed)

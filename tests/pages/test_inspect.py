@@ -41,6 +41,7 @@ def query(app: AppTest, name: str) -> str | None:
     return value[0] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 def test_a_run_of_points_shows_all_its_figures(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(QUICK)))
     assert not app.error
@@ -48,12 +49,14 @@ def test_a_run_of_points_shows_all_its_figures(open_page: Open, shared: RunManag
     assert len(app.get("plotly_chart")) == 4 + 1 + 3  # matrices, recall, embeddings
 
 
+@pytest.mark.slow
 def test_images_have_no_decision_surface(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(DIGITS)))
     assert not app.error
     assert len(app.header) == 4
 
 
+@pytest.mark.slow
 def test_the_summary_has_the_counts_and_accuracies_of_the_analysis(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
     analysis = analysis_of(shared, run)
@@ -66,6 +69,7 @@ def test_the_summary_has_the_counts_and_accuracies_of_the_analysis(open_page: Op
         ), reference
 
 
+@pytest.mark.slow
 def test_without_a_run_in_the_url_the_newest_finished_one_is_shown(open_page: Open, shared: RunManager) -> None:
     trained(shared, from_flat(QUICK))
     newest = trained(shared, from_flat(QUICK | {"seed": "5"}))
@@ -155,6 +159,7 @@ def test_a_run_without_a_baseline_is_compared_with_its_teacher_alone(open_page: 
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -179,6 +184,7 @@ def test_a_missing_student_is_reported_with_the_existing_ones(open_page: Open, s
     assert "choose one of student" in texts(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["mutual", "merge"])
 def test_runs_of_other_schemes_can_be_inspected(open_page: Open, shared: RunManager, scheme: str) -> None:
     run = trained(shared, from_flat(DIGITS | {"scheme": scheme, "epochs": "1"}))
@@ -194,6 +200,7 @@ def test_a_finished_run_on_distill_links_to_its_inspection(open_page: Open, shar
     assert ("inspect", f"run={run}") in links
 
 
+@pytest.mark.slow
 def test_every_chart_has_a_text_alternative_an_image_format_and_a_csv(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(DIGITS)))
     charts = [element.proto for element in app.get("plotly_chart")]

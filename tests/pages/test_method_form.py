@@ -38,6 +38,7 @@ def test_methods_are_listed_by_family() -> None:
     assert len(titles) == len(plugins("methods"))
 
 
+@pytest.mark.slow
 def test_only_methods_that_fit_are_offered_and_the_others_are_listed_with_the_reason(open_page: Open) -> None:
     app = open_page("distill")
     methods = app.selectbox(key="set method").options

@@ -56,6 +56,7 @@ def test_schemes_are_listed_by_family_and_offline_distillation_comes_first() -> 
     assert list(dict.fromkeys(families)) == [family.capitalize() for family in scheme_card.FAMILIES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMES)
 def test_a_link_opens_every_scheme_with_its_summary_options_and_paper(open_page: Open, name: str) -> None:
     app = open_page("distill", scheme=name)

@@ -75,6 +75,7 @@ def holder(shared: RunManager) -> Iterator[sqlite3.Connection]:
     other.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "run"), [("distill", "first"), ("distill", "second"), ("compare", "second")])
 def test_every_page_says_that_the_end_of_a_run_could_not_be_stored_until_it_is(
     open_page: Callable[..., AppTest], shared: RunManager, holder: sqlite3.Connection, page: str, run: str

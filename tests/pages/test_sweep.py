@@ -73,6 +73,7 @@ def test_a_first_visit_proposes_temperature_and_alpha_on_fifty_digits(open_sweep
     ]
 
 
+@pytest.mark.slow
 def test_the_map_has_the_numbers_of_single_runs_up_to_rounding(open_sweep: OpenSweep, shared: RunManager) -> None:
     app = open_sweep(**SMALL, **GRID)
     button(app, "Start the sweep").click().run()

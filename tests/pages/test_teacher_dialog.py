@@ -19,6 +19,7 @@ from tools.testing.widgets import open_settings
 OCTETS = "application/octet-stream"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_imported_weights_are_measured_and_become_a_teacher_that_is_not_trained(
     open_page: Open, shared: RunManager

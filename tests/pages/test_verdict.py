@@ -60,6 +60,7 @@ def test_the_table_has_no_empty_columns_and_the_training_data_are_a_sentence_bel
     assert texts(app).count("Student, peer 2 and baseline were trained on") == 1
 
 
+@pytest.mark.slow
 def test_the_caption_names_the_network_that_chose_the_examples(open_page: Open, shared: RunManager) -> None:
     # Trained before any page is opened, since the first page starts runs automatically.
     runs = {scheme: run_to_end(shared, scheme=scheme) for scheme in ("offline", "born_again", "mutual")}

@@ -70,6 +70,7 @@ def test_the_default_of_every_widget_is_the_value_that_it_shows(open_page: Open,
     assert {"number_input", "selectbox"} <= checked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), [("epochs", 7), ("labelled", 33)])
 def test_a_click_on_start_is_not_lost_if_a_number_changes_at_the_same_moment(
     open_page: Open, name: str, value: int

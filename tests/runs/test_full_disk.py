@@ -87,6 +87,7 @@ def test_a_full_disk_holds_the_training_until_there_is_space(disk: Path, config:
     runs.close()
 
 
+@pytest.mark.slow
 def test_an_app_starts_on_a_full_disk_and_names_interrupted_runs(disk: Path, config: RunConfig) -> None:
     run = interrupted_on_full(disk, config)
     gc.collect()  # closes all files, as the end of a process would
@@ -114,6 +115,7 @@ def test_a_disk_filled_while_the_app_was_closed_is_reported_and_loses_nothing(di
     runs.close()
 
 
+@pytest.mark.slow
 def test_a_process_killed_on_a_full_disk_leaves_a_run_that_can_be_resumed(disk: Path, config: RunConfig) -> None:
     runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)

@@ -84,6 +84,7 @@ def test_the_student_depends_on_no_image_of_the_data() -> None:
         assert (curves[0] == curves[1]) == is_equal, role
 
 
+@pytest.mark.slow
 def test_images_are_shown_while_they_form_and_stay_within_black_and_white() -> None:
     config = config_of(images="30", iterations="20")
     events = run(config)

@@ -44,6 +44,7 @@ def test_the_probe_moves_the_last_layer_alone(normalisation: str) -> None:
         assert len(moved) == moves or (role == "baseline" and len(moved) > 2), (role, moved)
 
 
+@pytest.mark.slow
 def test_the_probe_learns_what_logistic_regression_on_the_features_does() -> None:
     training = train(probe_epochs="400", learning_rate="0.01")
     model, network, data = training.config.student, training.networks["student"], training.data

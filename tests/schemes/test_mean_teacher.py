@@ -22,6 +22,7 @@ def config_of(**flat: str) -> RunConfig:
     return from_flat({**SETTINGS, **flat})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student", ["mlp", "resnet"])
 def test_the_teacher_is_the_average_of_all_weights_so_far_with_the_decay(student: str) -> None:
     training, decay = Trainer(config_of(student=student, decay="0.9", epochs="2")), 0.9

@@ -35,6 +35,7 @@ def folder(tmp_path: Path, small: RunConfig) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_backup_of_a_training_run_is_resumed_with_the_numbers_of_one_that_was_never_interrupted(
     tmp_path: Path, small_with, often: None
 ) -> None:

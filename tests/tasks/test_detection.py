@@ -174,6 +174,7 @@ def test_the_score_of_a_row_is_its_likeliest_object() -> None:
     assert object_scores(torch.tensor([[0.0, 9.0, -9.0], [0.0, 0.0, 9.0]])).tolist() == pytest.approx([1, 0], abs=2e-3)
 
 
+@pytest.mark.slow
 def test_every_network_of_a_run_learns_boxes_and_is_judged_by_its_precision() -> None:
     events = list(Trainer(from_flat({**SMALL, "method": "localisation"})))
     steps = [event for event in events if isinstance(event, Step)]
@@ -193,6 +194,7 @@ def test_a_detector_is_refused_for_classes_and_other_networks_for_boxes() -> Non
         from_flat({**SMALL, "student": "cnn"})
 
 
+@pytest.mark.slow
 def test_images_without_labels_teach_what_the_teacher_sees_in_them() -> None:
     events = list(Trainer(from_flat({**SMALL, "scheme": "unlabelled", "labelled": "20", "method": "localisation"})))
     step = next(event for event in events if isinstance(event, Step) and "student" in event.parts)

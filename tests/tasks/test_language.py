@@ -116,6 +116,7 @@ def test_a_network_judges_texts_that_are_longer_than_its_context(name: str) -> N
         assert torch.allclose(judged[:, end - 1], logits.log_softmax(1), atol=1e-5), end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LANGUAGE_MODELS)
 def test_every_language_model_teaches_itself_and_texts_are_longer_than_its_context(
     short_text: str, monkeypatch: pytest.MonkeyPatch, name: str
@@ -243,6 +244,7 @@ def run(config: RunConfig) -> list[Event]:
     return list(Trainer(config))
 
 
+@pytest.mark.slow
 def test_a_run_shows_texts_and_how_much_they_surprise_the_teacher(short_text: str) -> None:
     training = Trainer(from_flat({**SMALL, "batch_size": "4"}))
     events = list(training)
@@ -282,6 +284,7 @@ def test_training_on_written_texts_resumes_with_the_same_numbers(short_text: str
     assert list(Trainer(config, resume=copied)) == whole[place:]
 
 
+@pytest.mark.slow
 def test_the_student_writes_its_batches_and_the_control_takes_as_many_steps(short_text: str) -> None:
     config = from_flat({**SMALL, "scheme": "on_policy", "divergence": "reverse", "batch_size": "8"})
     training = Trainer(config)

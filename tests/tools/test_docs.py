@@ -19,6 +19,7 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.slow
 def test_the_generated_parts_are_up_to_date() -> None:
     assert docs.outdated() == []
 

@@ -65,6 +65,7 @@ def student_losses(events: list[Event]) -> list[float]:
     return [event.loss["student"] for event in events if isinstance(event, Step) and "student" in event.loss]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"crop": "1", "flip": "true", "mixup": "0.3"}], ids=["stored", "augmented"])
 def test_a_batch_that_is_passed_on_gives_the_losses_of_stored_examples(
     monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
@@ -74,6 +75,7 @@ def test_a_batch_that_is_passed_on_gives_the_losses_of_stored_examples(
     assert student_losses(list(Trainer(config_of(monkeypatch, Same(), **more)))) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_memory_of_its_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     config = config_of(monkeypatch, Blended())
     whole, place = list(Trainer(config)), 0

@@ -49,6 +49,7 @@ def test_shared_layers_are_clipped_after_all_gradients_are_added(monkeypatch: py
     assert max(norms(from_flat({**SHARED, "clip": "0.01"}), monkeypatch)) == pytest.approx(0.01, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_shared_layers_have_one_loss_scale_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
     exact, short = (norms(from_flat({**SHARED, "precision": name}), monkeypatch)[0] for name in ("float32", "float16"))
     assert short == pytest.approx(exact, rel=0.05)
@@ -127,6 +128,7 @@ def test_channels_last_survives_storage_and_an_interruption(tmp_path: Path) -> N
     runs.close()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_keeps_its_best_weights_if_so_configured() -> None:
     config = from_flat(
         {"dataset": "moons", "epochs": "60", "teacher_epochs": "1", "learning_rate": "0.1", "labelled": "30",

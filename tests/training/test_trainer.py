@@ -306,6 +306,7 @@ def test_the_last_evaluation_of_a_phase_says_which_examples_were_right(small_wit
     assert {"student", "baseline", "teacher"} == set().union(*(event.correct for event in last.values()))
 
 
+@pytest.mark.slow
 def test_a_long_run_is_evaluated_a_limited_number_of_times(small_with: With) -> None:
     events = list(Trainer(small_with(epochs="450", labelled="8", control="false")))
     evaluations = [event for event in of(Validated, events) if event.phase == "students"]

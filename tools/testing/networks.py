@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from kd_core.config.run import read_flat
@@ -36,9 +37,14 @@ def networks_for(method: str, settings: Mapping[str, str] = CONVOLUTIONS) -> dic
 
     Where it takes none on digits they are networks on shapes, with the name of that data set.
     """
+    return dict(_first_networks(method, tuple(settings.items())))
+
+
+@functools.cache
+def _first_networks(method: str, settings: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     chosen = {"dataset": "digits", "method": method}
-    ways = (settings, TRANSFORMERS, DETECTORS)
-    return {**next(networks for networks in ways if not read_flat({**chosen, **networks})[1])}
+    ways = (dict(settings), TRANSFORMERS, DETECTORS)
+    return next(networks for networks in ways if not read_flat({**chosen, **networks})[1])
 
 
 def outputs_for(data: Data) -> Outputs:

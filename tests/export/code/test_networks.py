@@ -57,6 +57,7 @@ def test_networks_of_torchvision_are_written_without_it(name: str, execute: Exec
     assert_same_network(model_code(config, "student", network), network, (1, 8, 8), execute)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["resnet", "shufflenet_v2", "vgg"])
 def test_the_initial_weights_of_a_script_are_those_of_the_run(family: str) -> None:
     assert left_out(from_flat({"dataset": "digits", "student": family})) == []

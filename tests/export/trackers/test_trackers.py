@@ -152,6 +152,7 @@ def test_tensorboard_reads_back_every_step_the_verdict_and_the_settings(moons: M
     assert reader.Scalars("test/student/accuracy")[0].value == pytest.approx(row.test["student"]["accuracy"])
 
 
+@pytest.mark.slow
 @needs("mlflow")
 @pytest.mark.filterwarnings("ignore:.*(filesystem tracking backend|maintenance mode)")
 def test_mlflow_reads_back_every_step_the_settings_and_the_files(moons: Moons, tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_way_out(refusal: Refuse, b
     assert fragment in refusal(blob, "mine.dat")
 
 
+@pytest.mark.slow
 def test_a_bomb_in_a_workbook_or_an_array_is_refused(refusal: Refuse) -> None:
     sheet = packed({"[Content_Types].xml": b"", "xl/workbook.xml": b"", "xl/worksheets/sheet1.xml": bytes(90_000_000)})
     assert "unpacks to more than 200 times its size" in refusal(sheet, "bomb.xlsx")

@@ -149,6 +149,7 @@ def test_what_is_no_picture_is_refused_by_name(content: bytes, tmp_path: Path) -
         read_image(tmp_path / "a.png", 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8_000, 20_000])  # beyond our limit, and beyond Pillow's own
 def test_a_huge_picture_is_refused_before_it_is_decoded(side: int, tmp_path: Path) -> None:
     path = save(tmp_path / "huge.png", Image.new("1", (side, side)))

@@ -145,6 +145,7 @@ def test_an_unknown_encoding_is_recognised_or_read_as_latin_1_with_a_note(encodi
     assert ("It is not valid UTF-8" in " ".join(understood.findings)) == (name == "Latin-1")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_a_text_of_200_mb_is_used_from_its_beginning(tmp_path: Path) -> None:
     with (tmp_path / "long.txt").open("w+b") as file:
