@@ -18,6 +18,7 @@ from kd_core.tasks._boxes import BIN
 from pages.ui.app.cache import cached
 from pages.ui.components import component, on_change
 from pages.ui.networks.detection.settings import DetectionOptions, url
+from pages.ui.run import live_view
 from pages.ui.widgets import tables
 from pages.ui.widgets.text import roles
 
@@ -44,6 +45,7 @@ def show(row: Run, options: DetectionOptions) -> None:
     if snapshot is None:
         st.info("The boxes appear with the first epoch of the student, which begins when the teacher is trained.")
         return
+    live_view.hidden_heading("Boxes")
     networks = replay.networks(snapshot)
     parts = roles.drawn_networks(row.config, list(networks))
     split = replay.splits[replay.visible_split]
