@@ -13,6 +13,7 @@ from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, TestMet
 from kd_core.tasks import measure_of
 
 ONE_SEED = "One seed cannot separate a real gain from noise."
+ROUNDING = 1e-9  # points, below which a mean of equal numbers differs from zero
 SKIPPED_EVENTS = ("skipped", "validated")  # that :func:`count_skipped` reads
 Counts = Mapping[str, tuple[int, int]]  # by phase: skipped updates, of how many
 
@@ -198,6 +199,7 @@ def _mean(accuracies: Sequence[float]) -> str:
 
 def signed(points: float, decimals: int = 1) -> str:
     """Return a number with its sign and its decimals, or with its first digit where that would be a zero."""
+    points = 0.0 if abs(points) < ROUNDING else points
     text = f"{points:+.{decimals}f}"
     return (f"{points:+.1g}" if points and not float(text) else text).replace("-", "−")
 

@@ -95,8 +95,8 @@ def test_the_p_value_agrees_with_the_outcome() -> None:
 
 
 def test_an_end_of_an_interval_above_zero_is_not_written_as_zero() -> None:
-    assert [signed(points) for points in (0.0, 0.04, -0.004, 0.06, -12.34)] == [
-        "+0.0", "+0.04", "−0.004", "+0.1", "−12.3",
+    assert [signed(points) for points in (0.0, 1e-15, 0.04, -0.004, 0.06, -12.34)] == [
+        "+0.0", "+0.0", "+0.04", "−0.004", "+0.1", "−12.3",
     ]  # fmt: skip
 
 
