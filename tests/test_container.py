@@ -126,9 +126,15 @@ def test_what_its_steps_installed_starts_is_healthy_and_stops_by_sigterm(image: 
         app.wait()
 
 
+def has_engine() -> bool:
+    """Whether the command line of Docker is there and reaches its daemon."""
+    docker = shutil.which("docker")
+    return docker is not None and subprocess.run([docker, "info"], check=False, capture_output=True).returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(shutil.which("docker") is None, reason="there is no engine for containers; see the tests above")
+@pytest.mark.skipif(not has_engine(), reason="there is no engine for containers; see the tests above")
 def test_the_image_is_built_where_there_is_an_engine() -> None:
     argument = f"TORCH_INDEX={os.environ.get('TORCH_INDEX', '')}"
     subprocess.run(["docker", "build", "--build-arg", argument, "--tag", "distillery-test", "."], cwd=ROOT, check=True)

@@ -10,6 +10,7 @@ from kd_core.config.label_subset import FULL, LabelSubset, TrainSubset
 from kd_core.config.run import from_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.export.code.data import PROVIDED, add_examples
+from kd_core.export.code.plan import TaskWriter
 from kd_core.export.code.source import Sources
 
 
@@ -77,7 +78,7 @@ def test_examples_without_a_label_are_drawn_after_those_with_one(labelled: int) 
 def test_a_script_chooses_the_same_examples_among_some_without_a_label(labelled: int, with_rest: bool) -> None:
     data, view = with_some_labels(), TrainSubset(LabelSubset(labelled=labelled), seed=1, with_rest=with_rest)
     sources = Sources(PROVIDED)
-    name = add_examples(view, data, sources, channels_last=False)
+    name = add_examples(view, data, TaskWriter(data.task, sources), channels_last=False)
     names: dict[str, Any] = {
         "torch": torch,
         "Tensor": torch.Tensor,

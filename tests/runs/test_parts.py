@@ -263,7 +263,7 @@ def test_a_search_in_parts_has_the_trials_of_one_process_though_workers_and_the_
 ) -> None:
     pytest.importorskip("optuna")
     gone = ClusterGoneError("The cluster at ray://elsewhere:10001 can no longer be reached.")
-    elsewhere, _ = managed({12: LostError("it was killed"), 70: gone, 90: LostError("it was killed")})
+    elsewhere, _ = managed({8: LostError("it was killed"), 24: gone, 32: LostError("it was killed")})
     settings = {"method": method, "epochs": "12"}
     run = elsewhere.start_search(searched(small_with(device=CLUSTER, **settings)))
     assert wait_for_end(elsewhere, run, 120) == INTERRUPTED
