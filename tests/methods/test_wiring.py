@@ -57,6 +57,8 @@ def test_everything_that_is_to_be_learned_moves(name: str) -> None:
             modules = nn.ModuleDict({"student": learning.network, "adapters": adapters})
             now = {key: value.detach().clone() for key, value in modules.named_parameters() if value.requires_grad}
             before = before or now
+            if event.step == 6:
+                break
     assert before
     still = [key for key, value in now.items() if torch.equal(value, before[key])]
     # What lies before batch norm in a dead channel may rest; a whole layer may not.
