@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.app.room import together
-from tests.browser.conftest import parameter, wait_for_parameter
+from tests.browser.conftest import expect_to_fit, parameter, wait_for_parameter
 from tools.testing import axe
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait
@@ -28,6 +28,7 @@ def test_members_follow_answer_once_and_train_together(server: Server, new_page:
     dialog = presenter.get_by_role("dialog")
     expect(dialog.get_by_role("img")).to_be_visible()
     assert axe.violations(presenter) == []
+    expect(dialog).to_contain_text(re.compile(r"room=\w+"))
     key = re.search(r"room=(\w+)", dialog.inner_text())[1]
     presenter.keyboard.press("Escape")
 
@@ -64,7 +65,7 @@ def test_members_follow_answer_once_and_train_together(server: Server, new_page:
     assert parameter(second, "sweep") == ""
     second.get_by_role("button", name="Follow again").click()
     wait_for_parameter(second, "sweep", sweep)
-    assert second.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
+    expect_to_fit(second, 390)
 
     presenter.get_by_role("button", name="Close the room").click()
     expect(first.get_by_text("This room is closed. The app works without it.")).to_be_visible()

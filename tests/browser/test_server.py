@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.app.shell import TITLES
-from tests.browser.test_distill import LONG, start
+from tests.browser.conftest import parameter
+from tests.browser.test_distill import LONG, ended, start
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
 from tools.testing.waiting import wait
 from tools.testing.websocket_client import Visitor
 
@@ -22,7 +24,8 @@ def test_after_a_restart_a_copied_link_opens_the_same_view_and_an_interrupted_ru
 ) -> None:
     first, page = start_server(), new_page()
     start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
-    expect(page.get_by_text("One seed cannot")).to_be_visible()
+    ended(page, first, parameter(page, "run"))
+    wait_until_drawn(page)
     link = page.evaluate("location.href").removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot").inner_text()
     run = start(new_page(), first, LONG)
@@ -92,7 +95,7 @@ def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> 
     ):
         page.goto(server.url + path)
         page.get_by_role("heading", level=1).first.wait_for()
-        page.wait_for_timeout(500)
+        wait_until_drawn(page)
         assert page.get_by_text("Traceback").count() == 0
         assert page.locator("[data-testid=stException]").count() == 0
     page.goto(f"{server.url}/distill?autoplay=0")
