@@ -95,8 +95,8 @@ def ended(page: Page, server: Server, run: str) -> None:
     expect(page.locator(".dst-epoch-slider")).to_have_count(1)
 
 
-def test_a_run_continues_after_a_reload_and_appears_in_a_second_tab(server: Server, new_page: New) -> None:
-    page = new_page()
+def test_a_run_continues_after_a_reload_and_two_tabs_show_the_same(server: Server, new_page: New) -> None:
+    page, other = new_page(), new_page()
     run = start(page, server)
     page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
     page.reload()
@@ -104,25 +104,16 @@ def test_a_run_continues_after_a_reload_and_appears_in_a_second_tab(server: Serv
     assert parameter(page, "run") == run
     before = points(page)
     wait(lambda: points(page) > before)
-    second = new_page()
-    second.goto(f"{server.url}/distill?run={run}")
-    expect(second.get_by_role("button", name="Pause")).to_be_visible()
-    wait(lambda: points(second) > before)
-    stop(page)
-    expect(second.get_by_text("This run was stopped.")).to_be_visible()  # the other tab hears of it
-
-
-def test_a_pause_in_one_tab_changes_the_buttons_of_the_other(server: Server, new_page: New) -> None:
-    page, other = new_page(), new_page()
-    run = start(page, server)
     other.goto(f"{server.url}/distill?run={run}")
     expect(other.get_by_role("button", name="Pause")).to_be_visible()
+    wait(lambda: points(other) > before)
     page.get_by_role("button", name="Pause").click()
     for each in (page, other):
         expect(each.get_by_role("button", name="Resume")).to_be_visible()
     other.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     stop(page)
+    expect(other.get_by_text("This run was stopped.")).to_be_visible()  # the other tab hears of it
 
 
 def test_zoom_and_keyboard_focus_are_kept_while_a_run_trains_and_a_changed_temperature_becomes_a_marker(

@@ -22,7 +22,6 @@ from kd_core.cli.operations.app import SILENT
 from pages.ui.app import login_throttle
 from pages.ui.app.shell import PAGES, TASK_PAGES
 from tools.testing.app_server import Server
-from tools.testing.drawn_page import wait_until_drawn
 from tools.testing.waiting import wait
 from tools.testing.websocket_client import Visitor
 
@@ -149,7 +148,6 @@ def test_below_a_path_every_page_component_and_link_works(start_server: Start, n
             page.get_by_role("link", name=title, exact=True).first.click()
         expect(page).to_have_title(f"{title} · Distillery")
         expect(page).to_have_url(re.compile(rf"^{re.escape(server.url)}/{name}($|\?)"))
-        wait_until_drawn(page)
     page.goto(f"{server.url}/distill?autoplay=0")
     expect(page.get_by_text("learns from").first).to_be_visible()
     expect(page.get_by_role("button", name="Copy link")).to_be_visible()  # a component of ours

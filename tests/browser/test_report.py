@@ -32,8 +32,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_a_report_opens_without_a_network_and_its_bars_move_with_the_temperature(
     browser: Browser, file: Path, width: int, scheme: str
 ) -> None:

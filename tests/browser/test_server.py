@@ -28,7 +28,7 @@ def test_after_a_restart_a_copied_link_opens_the_same_view_and_an_interrupted_ru
     wait_until_drawn(page)
     link = page.evaluate("location.href").removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot").inner_text()
-    run = start(new_page(), first, LONG)
+    run = start(page, first, LONG)
     stop_during(first, run, signal.SIGINT)
     again, visitor = start_server(), new_page()
     visitor.goto(again.url + link)  # the very first request this server gets

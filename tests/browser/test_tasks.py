@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import settled, wait_for_parameter
 from tests.browser.test_accessibility import check
+from tests.browser.test_distill import start
+from tools.testing import axe
 from tools.testing.app_server import Server
 from tools.testing.drawn_page import wait_until_drawn
 from tools.testing.waiting import wait
@@ -32,12 +34,12 @@ SEARCH = (
 
 def begin(page: Page, server: Server, settings: str) -> str:
     """Start a run on Distill, pause it once its student has been drawn, and return its id."""
-    page.goto(f"{server.url}/distill?{settings}")
-    page.get_by_role("button", name="Start training").click()
+    start(page, server, f"/distill?{settings}")
     expect(page.get_by_role("img", name=re.compile("^Student: "))).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("^Truth: "))).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    assert axe.violations(page) == []
     return wait_for_parameter(page, "run")
 
 
@@ -93,10 +95,10 @@ def test_boxes_are_drawn_while_a_run_trains_and_a_box_is_chosen_by_keyboard(serv
 def test_a_search_is_set_up_followed_and_ends_with_a_confirmed_best(server: Server, new_page: New) -> None:
     page = new_page(height=720)
     page.goto(f"{server.url}/sweep?{SEARCH}")
-    start = page.get_by_role("button", name="Start the search")
-    expect(start).to_be_enabled()
+    button = page.get_by_role("button", name="Start the search")
+    expect(button).to_be_enabled()
     check(page)
-    start.click()
+    button.click()
     expect(page.get_by_test_id("stProgress")).to_contain_text("Training: ")
     expect(page.get_by_text(re.compile("Why it ended:"))).to_be_visible()
     expect(page.get_by_text("Tested with 5 seeds that no trial had")).to_be_visible()

@@ -177,9 +177,10 @@ def test_picture_logits_bars_and_slider_are_in_view_together_and_the_input_stays
 
 def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
     page = new_page(height=1000)
-    recall = visit(page, server, run, temperature="2.5", image="17", alpha="0.7", epoch="12")
+    recall = visit(page, server, run, temperature="2.5", image="17", alpha="0.7", epoch="12", first="4", second="9")
     moment, temperature = recall.snapshot_at(12), 2.5
     logits, labels = recall.logits(moment), recall.splits[TEST].labels
+    expect_readouts(page, {role: rows[TEST][17] for role, rows in logits.items()}, temperature)
     roles = ("teacher", "student", "baseline")
     near = lambda value: pytest.approx(value, rel=1e-6, abs=1e-6)  # noqa: E731
 
@@ -232,6 +233,16 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
         assert float(row[name]) == near(math.log(10) - torch.special.entr(expected).sum().item())
 
 
+def expect_readouts(page: Page, logits: dict[str, torch.Tensor], temperature: float) -> None:
+    """Expect the numbers in the texts of one image's figure, for the classes 4 and 9."""
+    teacher, student = (soften(logits[role], temperature) for role in ("teacher", "student"))
+    kl = (teacher * (teacher.log() - student.log())).sum().item()
+    for value in (kl, metrics.entropy(logits["teacher"][None], temperature), 1 - teacher.max().item()):
+        expect(page.locator(".dst-softened .dst-summaries")).to_contain_text(shortened(value))
+    ratio = math.exp((logits["teacher"][4] - logits["teacher"][9]).item() / temperature)
+    expect(page.locator(".dst-ratio")).to_contain_text(shortened(ratio))
+
+
 def sources(teacher: torch.Tensor, label: int, temperature: float) -> dict[str, torch.Tensor]:
     """The four distributions at the default smoothing (0.1, torch's convention) and certainty (0.99)."""
     one_hot = torch.nn.functional.one_hot(torch.tensor(label), 10).double()
@@ -252,19 +263,6 @@ def length_of_gradient(loss: Callable, student: torch.Tensor, other: torch.Tenso
         loss(inputs, target).backward()
         lengths.append(inputs.grad.norm().item())
     return statistics.fmean(lengths)
-
-
-def test_the_readouts_say_what_the_formulas_say(server: Server, new_page: New, run: str) -> None:
-    page = new_page()
-    recall = visit(page, server, run, temperature="4", image="3", first="4", second="9")
-    logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.snapshot_at(-1)).items()}
-    summaries = page.locator(".dst-softened .dst-summaries")
-    teacher, student = (soften(logits[role], 4) for role in ("teacher", "student"))
-    kl = (teacher * (teacher.log() - student.log())).sum().item()
-    for value in (kl, metrics.entropy(logits["teacher"][None], 4), 1 - teacher.max().item()):
-        expect(summaries).to_contain_text(shortened(value))
-    ratio = math.exp((logits["teacher"][4] - logits["teacher"][9]).item() / 4)
-    expect(page.locator(".dst-ratio")).to_contain_text(shortened(ratio))
 
 
 def shortened(value: float) -> str:
