@@ -66,4 +66,4 @@ def test_a_click_on_a_count_shows_its_examples_and_every_selection_is_in_the_add
     replayed = phone.get_by_role("img", name=re.compile("^Student: decision surface"))
     expect(replayed).to_have_attribute("aria-label", moved)
     expect_to_fit(phone, 390)
-    assert phone.evaluate("location.href") == link
+    expect(phone).to_have_url(link)

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.app.shell import TITLES
-from tests.browser.conftest import parameter
 from tests.browser.test_distill import LONG, ended, start
 from tools.testing.app_server import Server
 from tools.testing.drawn_page import wait_until_drawn
@@ -23,8 +22,8 @@ def test_after_a_restart_a_copied_link_opens_the_same_view_and_an_interrupted_ru
     start_server: Start, new_page: New
 ) -> None:
     first, page = start_server(), new_page()
-    start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
-    ended(page, first, parameter(page, "run"))
+    ended_run = start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
+    ended(page, first, ended_run)
     wait_until_drawn(page)
     link = page.evaluate("location.href").removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot").inner_text()
@@ -37,7 +36,7 @@ def test_after_a_restart_a_copied_link_opens_the_same_view_and_an_interrupted_ru
     expect(visitor.get_by_role("slider", name="Temperature T")).to_have_value("7")
     for name in ("Start", "Distill"):
         expect(visitor.get_by_role("link", name=name).first).to_be_visible()
-    assert visitor.evaluate("location.href").removeprefix(again.url) == link
+    expect(visitor).to_have_url(again.url + link)
     visitor.goto(f"{again.url}/distill?run={run}")
     expect(visitor.get_by_text("The app was closed during this run.")).to_be_visible()
     visitor.get_by_role("button", name="Resume").click()
@@ -60,7 +59,7 @@ def test_autoplay_0_starts_nothing(server: Server, new_page: New) -> None:
     page = new_page()
     page.goto(server.url + "/?autoplay=0")
     expect(page.get_by_role("button", name="Watch it learn")).to_be_visible()
-    page.wait_for_timeout(1000)
+    wait_until_drawn(page)
     assert server.store().runs() == []
 
 

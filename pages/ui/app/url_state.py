@@ -119,7 +119,7 @@ class UrlState(Generic[T]):
 
 
 def discount(seconds: float) -> None:
-    """Do not count the seconds of drawing the page for :data:`OUTDATED`, since what the browser sent waits meanwhile."""
+    """Do not count the seconds of drawing the page for :data:`OUTDATED`, since requests wait meanwhile."""
     for key in list(st.session_state):
         if str(key).endswith(EARLIER):
             st.session_state[key] = [(replaced + seconds, old) for replaced, old in st.session_state[key]]
