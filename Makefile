@@ -48,10 +48,10 @@ unit: .venv/installed-dev node_modules/installed
 	$(NPM) test
 	$(PYTEST) --ignore tests/browser -n 2 --dist worksteal
 
-# Three files at a time, each with servers of its own, since these tests mostly wait; then, with the machine to itself, the
+# Three at a time, with servers of their own, since these tests often wait; then, with the machine to itself, the
 # one that counts seconds.
 browser: .venv/installed-browser
-	$(PYTEST) tests/browser --ignore tests/browser/test_first_ten_seconds.py -n 3 --dist loadfile
+	$(PYTEST) tests/browser --ignore tests/browser/test_first_ten_seconds.py -n 3 --dist worksteal
 	$(BIN)/pytest tests/browser/test_first_ten_seconds.py
 
 # Says so, and goes on, where the index of known vulnerabilities cannot be reached.

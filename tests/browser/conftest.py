@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tools.chromium import FLAGS, find_or_install
 from tools.testing.app_server import ROOT, ForkedProcess, Server
+from tools.testing.drawn_page import wait_until_drawn
 
 T = TypeVar("T")
 
@@ -118,7 +119,26 @@ def settled(page: Page, read: Callable[[], T]) -> T:
     while before != (value := read()):
         before = value
         page.wait_for_timeout(2000)
+        wait_until_drawn(page)  # a busy server takes longer to answer
     return value
+
+
+def expect_to_fit(page: Page, width: int) -> None:
+    """Expect a page that is no wider than the window."""
+    page.wait_for_function(
+        """(width) => [document.documentElement, document.querySelector("[data-testid=stMain]")]
+          .every((element) => element.scrollWidth <= width)""",
+        arg=width,
+    )
+
+
+def choose(page: Page, field: str, option: str) -> None:
+    """Choose the first option of a field that contains a text."""
+    wait_until_drawn(page)  # a redraw would close the list
+    page.get_by_role("combobox", name=field).click()
+    page.keyboard.type(option)
+    expect(page.get_by_role("option").filter(has_text=option).first).to_be_visible()
+    page.keyboard.press("Enter")
 
 
 def is_local(url: str) -> bool:
@@ -128,9 +148,10 @@ def is_local(url: str) -> bool:
 def whole_picture(page: Page, path: Path) -> None:
     """Save a screenshot of the whole page, in a larger window, since Streamlit scrolls inside an element."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    wait_until_drawn(page)
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     size = page.viewport_size
     page.set_viewport_size({"width": size["width"], "height": min(height, 4000)})
-    page.wait_for_timeout(700)
+    wait_until_drawn(page)
     page.screenshot(path=path)
     page.set_viewport_size(size)

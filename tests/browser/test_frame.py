@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.support import stored_runs
 from tests.browser.conftest import SHOTS
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
 
 # The smallest visible text in pixels of the screen, with what it says; of components, too, which are shadow roots.
 SMALLEST_TEXT = """() => {
@@ -34,12 +35,12 @@ def test_the_link_to_a_view_is_copied_with_the_keyboard(browser: Browser, server
     page = context.new_page()
     page.goto(f"{server.url}/sweep?seeds=3")
     button = page.get_by_role("button", name="Copy link")
-    expect(button).to_be_visible()
-    button.focus()
-    page.keyboard.press("Enter")
+    wait_until_drawn(page)
+    button.press("Enter")
     expect(page.get_by_role("status").filter(has_text="Link copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == page.evaluate("location.href")
-    assert "seeds=3" in page.evaluate("location.href")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.evaluate("location.href")
+    assert "seeds=3" in copied
     context.close()
 
 
@@ -49,12 +50,13 @@ def test_the_link_is_selected_where_the_browser_refuses_the_clipboard(
     page = new_page()
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.goto(f"{server.url}/sweep?seeds=3")
+    expect(page.get_by_role("button", name="Start the sweep")).to_be_visible()
+    wait_until_drawn(page)
     page.get_by_role("button", name="Copy link").click()
     address = page.get_by_role("textbox", name="Link to this view")
     expect(address).to_be_focused()
-    assert address.evaluate("input => input.value.slice(input.selectionStart, input.selectionEnd)") == page.evaluate(
-        "location.href"
-    )
+    selected = address.evaluate("input => input.value.slice(input.selectionStart, input.selectionEnd)")
+    assert selected == page.evaluate("location.href")
     page.keyboard.press("Escape")
     expect(address).to_be_hidden()
 
@@ -69,7 +71,7 @@ def test_in_projector_mode_all_texts_are_large_and_charts_use_the_width(
     chart = page.locator(".st-key-chart-curves .js-plotly-plot")
     expect(chart).to_be_visible()
     expect(page.get_by_role("heading", name="Is the gain significant?")).to_be_visible()
-    page.wait_for_timeout(2000)
+    wait_until_drawn(page)
     size, text = page.evaluate(SMALLEST_TEXT)
     assert size >= 20, text
     box = chart.bounding_box()

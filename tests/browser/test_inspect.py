@@ -10,8 +10,9 @@ from kd_core.analysis import error_analysis
 from kd_core.analysis.replay import Replay
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
-from tests.browser.conftest import wait_for_parameter
+from tests.browser.conftest import expect_to_fit, wait_for_parameter
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
 from tools.testing.waiting import wait_for_end
 
 ROLES = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
@@ -35,6 +36,7 @@ def test_a_click_on_a_count_shows_its_examples_and_every_selection_is_in_the_add
     expect(page.get_by_text("Page not found")).to_have_count(0)
     matrix = page.locator("[class*=st-key-chart-matrix-student] .scatterlayer .point")
     expect(matrix).to_have_count(sum(bool(n) for row in errors.counts("student") for n in row))
+    wait_until_drawn(page)
     matrix.nth(1).click(force=True)  # row A, column B
     for name, value in (("answered", "B"), ("group", "cell"), ("true_class", "A")):
         wait_for_parameter(page, name, value)
@@ -44,23 +46,24 @@ def test_a_click_on_a_count_shows_its_examples_and_every_selection_is_in_the_add
     for index in errors.examples("cell", "student", (0, 1))[:24]:
         expect(page.get_by_role("radio", name=f"Example {index}, true class A")).to_have_count(1)
 
-    cards.first.focus()
-    page.keyboard.press("ArrowRight")
+    wait_until_drawn(page)
+    cards.first.press("ArrowRight")
     second = errors.examples("cell", "student", (0, 1))[1]
     wait_for_parameter(page, "example", str(second))
     expect(page.get_by_text(f"Test example {errors.rows[second]}, true class A")).to_be_visible()
 
     surface = page.get_by_role("img", name=re.compile("^Student: decision surface"))
     expect(surface).to_have_attribute("aria-label", re.compile("students, epoch 6 of 6, accuracy"))
-    page.get_by_role("slider", name="Epoch of the run").focus()
-    page.keyboard.press("ArrowLeft")
+    wait_until_drawn(page)
+    page.get_by_role("slider", name="Epoch of the run").press("ArrowLeft")
     wait_for_parameter(page, "moment")
     expect(surface).to_have_attribute("aria-label", re.compile("students, epoch 5 of 6"))
     link = page.evaluate("location.href")
+    moved = surface.get_attribute("aria-label") or ""
     phone = new_page(width=390)
     phone.goto(link)
     expect(phone.get_by_text(f"Test example {errors.rows[second]}, true class A")).to_be_visible()
     replayed = phone.get_by_role("img", name=re.compile("^Student: decision surface"))
-    expect(replayed).to_have_attribute("aria-label", surface.get_attribute("aria-label") or "")
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-    assert phone.evaluate("location.href") == link
+    expect(replayed).to_have_attribute("aria-label", moved)
+    expect_to_fit(phone, 390)
+    expect(phone).to_have_url(link)

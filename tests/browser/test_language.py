@@ -11,7 +11,8 @@ from tests.browser.conftest import messages_sent_by, settled, wait_for_parameter
 from tests.pages.test_language import TINY
 from tools.testing import axe
 from tools.testing.app_server import Server
-from tools.testing.waiting import wait_for_end
+from tools.testing.drawn_page import wait_until_drawn
+from tools.testing.waiting import wait, wait_for_end
 
 
 def test_one_press_shows_a_text_of_the_teacher(
@@ -38,13 +39,14 @@ def test_texts_follow_the_temperature_in_the_browser_and_a_character_shows_what_
     student = page.get_by_role("listbox", name="Characters of the Student")
     expect(student.get_by_role("option")).to_have_count(160)
     expect(page.get_by_role("heading", name="Covering or seeking")).to_be_visible()
-    settled(page, lambda: len(sent))
-    slider, before, count = page.get_by_role("slider", name="Temperature T").first, student.inner_text(), len(sent)
+    slider, count = page.get_by_role("slider", name="Temperature T").first, settled(page, lambda: len(sent))
+    before = student.inner_text()
     slider.evaluate("node => { node.value = node.min; node.dispatchEvent(new Event('input')); }")
-    page.wait_for_function("([node, text]) => node.innerText !== text", arg=[student.element_handle(), before])
+    wait(lambda: student.inner_text() != before)
     assert len(sent) == count
     boxes = page.get_by_role("spinbutton", name="Temperature T, as a number")
     expect(boxes.nth(1)).to_have_value("0.3")
+    wait_until_drawn(page)
     student.focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
@@ -52,6 +54,7 @@ def test_texts_follow_the_temperature_in_the_browser_and_a_character_shows_what_
     expect(student.get_by_role("option", selected=True)).to_have_count(1)
     expect(page.get_by_text(f"After “{after[-40:]}”" if len(after) <= 40 else "After “…")).to_be_visible()
     keep = page.get_by_role("spinbutton", name="Top-k, 0 for all, as a number")
+    wait_until_drawn(page)
     keep.fill("3")
     keep.press("Enter")
     expect(page.get_by_text("● Student draws from 3 of 27")).to_be_visible()

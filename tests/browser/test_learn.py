@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import wait_for_parameter
+from tests.browser.conftest import expect_to_fit, wait_for_parameter
 from tools.testing import axe
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
 
 
 def test_lesson_2_is_played_by_keyboard_and_explained_in_the_learners_numbers(
@@ -19,6 +20,7 @@ def test_lesson_2_is_played_by_keyboard_and_explained_in_the_learners_numbers(
     columns = page.get_by_role("slider")
     expect(columns).to_have_count(5)
     expect(page.get_by_text("no teacher:")).to_be_hidden()  # results come after the prediction
+    wait_until_drawn(page)
     columns.nth(2).focus()
     for key in ("ArrowUp", "ArrowUp", "PageUp", "ArrowDown"):  # the first one places the mark in the middle
         page.keyboard.press(key)
@@ -34,12 +36,13 @@ def test_lesson_2_is_played_by_keyboard_and_explained_in_the_learners_numbers(
     page.get_by_text("A higher T teaches more.").click()
     page.get_by_role("button", name="That is what I saw").click()
     expect(page.get_by_text("Change one thing.")).to_be_visible()
+    expect(caption).to_contain_text(re.compile(r"T\s=\s8: [\d.]+\s%"))
     values = dict(re.findall(r"(T\s=\s\d+): ([\d.]+)\s%", caption.inner_text()))
     explanation = page.locator(".dst-explanation").nth(1)  # after the idea; its module loads after the text around it
     for temperature in ("1", "4", "8"):
         expect(explanation).to_contain_text(values[next(name for name in values if name.split()[-1] == temperature)])
     assert axe.violations(page) == []
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
+    expect_to_fit(page, 390)
     page.get_by_role("button", name="All lessons").click()
     expect(page.get_by_text("2. Temperature · completed")).to_be_visible()
     page.reload()

@@ -155,6 +155,7 @@ def test_below_a_path_every_page_component_and_link_works(start_server: Start, n
     page.get_by_role("button", name=re.compile(r"^Room \w")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("img")).to_be_visible()
+    expect(dialog).to_contain_text(re.compile(r"room=\w+"))
     link = re.search(r"\S+room=\w+", dialog.inner_text())[0]
     assert f"http://{link}".startswith(f"{server.url}/?room=")
     member = new_page()
@@ -169,7 +170,7 @@ def test_below_a_path_every_page_component_and_link_works(start_server: Start, n
     assert "Traceback" not in server.log_text()
 
 
-def test_while_a_viewer_guesses_passwords_a_presenter_logs_in_within_a_second_or_so(start_server: Start) -> None:
+def test_while_a_viewer_guesses_passwords_a_presenter_logs_in_at_the_first_attempt(start_server: Start) -> None:
     server = start_server(DISTILLERY_PRESENTER_PASSWORD=PASSWORD)
     for guesser in range(-(-login_throttle.ADDRESS_FREE // login_throttle.FREE)):  # a new session after three guesses
         with Visitor.at(server.port) as visitor:
@@ -180,9 +181,8 @@ def test_while_a_viewer_guesses_passwords_a_presenter_logs_in_within_a_second_or
         guesser.open("experiments")
         guesser.press("Log in", Password="one more")
         presenter.open("experiments")
-        seconds = presenter.press("Log in", Password=PASSWORD)
+        presenter.press("Log in", Password=PASSWORD)
         assert "You are presenting." in presenter.text()
-        assert seconds < 3  # the pause of one second, and the page
     server.stop()
 
 

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.app.shell import TITLES
-from tests.browser.test_distill import LONG, start
+from tests.browser.test_distill import LONG, ended, start
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
 from tools.testing.waiting import wait
 from tools.testing.websocket_client import Visitor
 
@@ -21,11 +22,12 @@ def test_after_a_restart_a_copied_link_opens_the_same_view_and_an_interrupted_ru
     start_server: Start, new_page: New
 ) -> None:
     first, page = start_server(), new_page()
-    start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
-    expect(page.get_by_text("One seed cannot")).to_be_visible()
+    ended_run = start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
+    ended(page, first, ended_run)
+    wait_until_drawn(page)
     link = page.evaluate("location.href").removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot").inner_text()
-    run = start(new_page(), first, LONG)
+    run = start(page, first, LONG)
     stop_during(first, run, signal.SIGINT)
     again, visitor = start_server(), new_page()
     visitor.goto(again.url + link)  # the very first request this server gets
@@ -34,7 +36,7 @@ def test_after_a_restart_a_copied_link_opens_the_same_view_and_an_interrupted_ru
     expect(visitor.get_by_role("slider", name="Temperature T")).to_have_value("7")
     for name in ("Start", "Distill"):
         expect(visitor.get_by_role("link", name=name).first).to_be_visible()
-    assert visitor.evaluate("location.href").removeprefix(again.url) == link
+    expect(visitor).to_have_url(again.url + link)
     visitor.goto(f"{again.url}/distill?run={run}")
     expect(visitor.get_by_text("The app was closed during this run.")).to_be_visible()
     visitor.get_by_role("button", name="Resume").click()
@@ -57,7 +59,7 @@ def test_autoplay_0_starts_nothing(server: Server, new_page: New) -> None:
     page = new_page()
     page.goto(server.url + "/?autoplay=0")
     expect(page.get_by_role("button", name="Watch it learn")).to_be_visible()
-    page.wait_for_timeout(1000)
+    wait_until_drawn(page)
     assert server.store().runs() == []
 
 
@@ -92,7 +94,7 @@ def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> 
     ):
         page.goto(server.url + path)
         page.get_by_role("heading", level=1).first.wait_for()
-        page.wait_for_timeout(500)
+        wait_until_drawn(page)
         assert page.get_by_text("Traceback").count() == 0
         assert page.locator("[data-testid=stException]").count() == 0
     page.goto(f"{server.url}/distill?autoplay=0")

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from kd_core.store.queries import RunQueries
-from tests.browser.conftest import SHOTS, parameter, settled, wait_for_parameter, whole_picture
+from tests.browser.conftest import SHOTS, expect_to_fit, parameter, settled, wait_for_parameter, whole_picture
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
 
 BASE = "dataset=moons&epochs=59&teacher_epochs=2&autoplay=0"
 LINK = "sweep?dataset=moons&epochs=60&teacher_epochs=2&across_values=1,4,16&down_values=0.3,0.9&seeds=2"
@@ -23,6 +24,7 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     page.goto(f"{server.url}/distill?{BASE}")
     epochs = page.get_by_role("spinbutton", name="Epochs").last
     expect(epochs).to_have_value("59")
+    wait_until_drawn(page)
     epochs.press("ArrowUp")
     wait_for_parameter(page, "epochs", "60")
     page.get_by_role("link", name="Sweep this").click()
@@ -41,17 +43,13 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     expect(page.locator("[class*=st-key-chart-gain-of] .annotation-text")).to_have_count(6)
     expect(page.get_by_text("on the test set, over 2 seeds")).to_have_count(0)
 
+    wait_until_drawn(page)
     cells.nth(1).click(force=True)  # first row, second column
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.3")).to_be_visible()
     wait_for_parameter(page, "cell", "4,0.3")
-    box, option = (
-        page.get_by_role("combobox", name="Teacher weight α"), page.get_by_role("option", name="0.9")
-    )  # fmt: skip
-    for _ in range(10):  # the page is drawn again for the chosen cell, and a key that is pressed meanwhile is lost
-        box.press("ArrowDown")
-        page.wait_for_timeout(1000)
-        if option.is_visible():
-            break
+    wait_until_drawn(page)
+    page.get_by_role("combobox", name="Teacher weight α").press("ArrowDown")
+    expect(page.get_by_role("option", name="0.9")).to_be_visible()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.9")).to_be_visible()
@@ -64,7 +62,7 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     small.goto(page.evaluate("location.href"))
     expect(small.get_by_text("on the test set, over 2 seeds")).to_be_visible()
     expect(small.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(6)
-    assert small.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
+    expect_to_fit(small, 390)
     whole_picture(small, SHOTS / "sweep-dark-390.png")
     small.get_by_role("link", name="Open seed 0").click()
     expect(small.get_by_role("heading", name="Result")).to_be_visible()

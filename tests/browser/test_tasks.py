@@ -9,10 +9,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import parameter, wait_for_parameter
-from tests.browser.test_accessibility import check, glance
+from tests.browser.conftest import settled, wait_for_parameter
+from tests.browser.test_accessibility import check
+from tests.browser.test_distill import start
 from tools.testing import axe
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
+from tools.testing.waiting import wait
 
 New = Callable[..., Page]
 MASKS = (
@@ -31,8 +34,7 @@ SEARCH = (
 
 def begin(page: Page, server: Server, settings: str) -> str:
     """Start a run on Distill, pause it once its student has been drawn, and return its id."""
-    page.goto(f"{server.url}/distill?{settings}")
-    page.get_by_role("button", name="Start training").click()
+    start(page, server, f"/distill?{settings}")
     expect(page.get_by_role("img", name=re.compile("^Student: "))).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("^Truth: "))).to_be_visible()
     page.get_by_role("button", name="Pause").click()
@@ -51,20 +53,21 @@ def test_masks_are_drawn_while_a_run_trains_and_their_uncertainty_follows_t(serv
     page = new_page(height=720)
     page.goto(f"{server.url}/segmentation")
     expect(page.get_by_role("button", name="Train on scenes")).to_be_enabled()
-    glance(page)
+    check(page)
     run = begin(page, server, MASKS)
     page.goto(f"{server.url}/segmentation?run={run}")
     expect(page.get_by_test_id("stProgress")).to_contain_text("Paused: students")
     unsure = page.get_by_role("img", name=re.compile("^Uncertainty .*Student"))
     expect(unsure).to_be_visible()
-    glance(page)
+    check(page)
     end(page, server, run)
     page.goto(f"{server.url}/segmentation?run={run}")
-    expect(page.get_by_text("Image 1 of 40").or_(page.get_by_text(re.compile("Image .* of 40")))).to_be_visible()
-    slider, before = page.get_by_role("slider", name="Temperature T").first, unsure.screenshot()
+    expect(page.get_by_text(re.compile("Image .* of 40"))).to_be_visible()
+    expect(unsure).to_be_visible()
+    wait_until_drawn(page)
+    slider, before = page.get_by_role("slider", name="Temperature T").first, settled(page, unsure.screenshot)
     slider.evaluate("node => { node.value = node.max; node.dispatchEvent(new Event('input')); }")
-    page.wait_for_timeout(300)
-    assert unsure.screenshot() != before
+    wait(lambda: unsure.screenshot() != before)
     check(page)
 
 
@@ -72,16 +75,17 @@ def test_boxes_are_drawn_while_a_run_trains_and_a_box_is_chosen_by_keyboard(serv
     page = new_page(height=720)
     page.goto(f"{server.url}/detection")
     expect(page.get_by_role("button", name="Train a small detector")).to_be_enabled()
-    glance(page)
+    check(page)
     run = begin(page, server, BOXES)
     page.goto(f"{server.url}/detection?run={run}")
     expect(page.get_by_test_id("stProgress")).to_contain_text("Paused: students")
     gallery = page.get_by_role("group", name="Images").get_by_role("button")
     expect(gallery).to_have_count(8)
-    glance(page)
+    check(page)
     end(page, server, run)
     page.goto(f"{server.url}/detection?run={run}")
     expect(gallery).to_have_count(8)
+    wait_until_drawn(page)
     gallery.nth(2).press("Enter")
     wait_for_parameter(page, "image", "2")
     check(page)
@@ -91,12 +95,12 @@ def test_boxes_are_drawn_while_a_run_trains_and_a_box_is_chosen_by_keyboard(serv
 def test_a_search_is_set_up_followed_and_ends_with_a_confirmed_best(server: Server, new_page: New) -> None:
     page = new_page(height=720)
     page.goto(f"{server.url}/sweep?{SEARCH}")
-    start = page.get_by_role("button", name="Start the search")
-    expect(start).to_be_enabled()
-    glance(page)
-    start.click()
+    button = page.get_by_role("button", name="Start the search")
+    expect(button).to_be_enabled()
+    check(page)
+    button.click()
     expect(page.get_by_test_id("stProgress")).to_contain_text("Training: ")
     expect(page.get_by_text(re.compile("Why it ended:"))).to_be_visible()
     expect(page.get_by_text("Tested with 5 seeds that no trial had")).to_be_visible()
-    assert parameter(page, "sweep")
+    wait_for_parameter(page, "sweep")
     check(page)

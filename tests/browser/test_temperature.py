@@ -16,8 +16,18 @@ from kd_core.analysis.examples import drawing as drawing_module
 from kd_core.analysis.replay import TAUGHT, TEST, Replay
 from kd_core.base import metrics
 from kd_core.methods.soft_targets import soft_targets
-from tests.browser.conftest import SHOTS, messages_sent_by, parameter, settled, wait_for_parameter, whole_picture
+from tests.browser.conftest import (
+    SHOTS,
+    expect_to_fit,
+    messages_sent_by,
+    parameter,
+    settled,
+    wait_for_parameter,
+    whole_picture,
+)
+from tests.browser.test_distill import start
 from tools.testing.app_server import Server
+from tools.testing.drawn_page import wait_until_drawn
 from tools.testing.waiting import wait
 
 New = Callable[..., Page]
@@ -60,11 +70,7 @@ def run(server: Server, browser: object) -> str:
 def train(server: Server, browser: object, settings: str) -> str:
     """A run started as a visitor starts it."""
     page = browser.new_page()  # type: ignore[attr-defined]
-    page.goto(f"{server.url}/distill?autoplay=0&{settings}")
-    page.get_by_text("Full speed").click()
-    page.wait_for_timeout(500)
-    page.get_by_role("button", name="Start training").click()
-    run = wait_for_parameter(page, "run")
+    run = start(page, server, f"/distill?autoplay=0&{settings}", "Full speed")
     page.close()
     wait(lambda: server.store().run(run).state == "completed", 90)
     return run
@@ -75,7 +81,7 @@ def visit(page: Page, server: Server, run: str, **lens: object) -> Replay:
     page.locator(".dst-softened").scroll_into_view_if_needed()  # it is drawn where it can be seen
     expect(page.locator(".dst-softened .dst-title")).not_to_be_empty()
     page.get_by_role("heading", level=1).scroll_into_view_if_needed()
-    page.wait_for_timeout(800)
+    wait_until_drawn(page)
     store = server.store()
     return Replay(store, store.run(run))
 
@@ -104,7 +110,7 @@ def numbers(page: Page, instrument: str, tmp_path: Path, which: int = 0) -> list
     show(page, instrument)
     button = page.locator(f".dst-{instrument}").get_by_role("button", name="Download the data as CSV").nth(which)
     button.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
+    wait_until_drawn(page)
     with page.expect_download() as download:
         button.click()
     path = tmp_path / f"{instrument}-{which}.csv"
@@ -129,8 +135,8 @@ def test_sixty_moves_of_the_handle_are_sixty_redraws_and_no_word_to_the_server(
     assert re.match(r"Temperature [\d.]+, teacher's top class \d, \d+ percent; student's", spoken)
     handle(page).dispatch_event("change")  # let go: told once, and from then on in the address
     temperature = float(wait_for_parameter(page, "temperature"))
-    number = page.get_by_label("Temperature, as a number").input_value()
-    assert temperature == pytest.approx(float(number), abs=0.006)
+    number = page.get_by_label("Temperature, as a number")
+    wait(lambda: temperature == pytest.approx(float(number.input_value()), abs=0.006))
 
 
 def test_picture_logits_bars_and_slider_are_in_view_together_and_the_input_stays(
@@ -146,16 +152,14 @@ def test_picture_logits_bars_and_slider_are_in_view_together_and_the_input_stays
     assert page.locator(".dst-picture").bounding_box()["width"] >= 180
 
     quiet, notice = settled(page, lambda: len(sent)), page.locator(".dst-notice")
-    sentences = {notice.inner_text()}
-    assert sentences.pop().startswith("At T = 1, as trained, the teacher puts")
+    expect(notice).to_have_text(re.compile("^At T = 1, as trained, the teacher puts"))
     page.mouse.move(slider["x"] + slider["width"] / 2, slider["y"] + slider["height"] / 2)
     page.mouse.down()
     for fraction in (0.55, 0.7, 0.95):
+        before = notice.inner_text()
         page.mouse.move(slider["x"] + fraction * slider["width"], slider["y"] + slider["height"] / 2)
-        page.wait_for_timeout(100)
-        sentences.add(notice.inner_text())
-    assert len(sentences) == 3
-    assert "nearly uniform: entropy 2." in notice.inner_text()
+        expect(notice).not_to_have_text(before)
+    expect(notice).to_contain_text("nearly uniform: entropy 2.")
     assert len(sent) == quiet  # no script run while the slider is held
     page.mouse.up()
     wait_for_parameter(page, "temperature")
@@ -164,8 +168,8 @@ def test_picture_logits_bars_and_slider_are_in_view_together_and_the_input_stays
     visit(phone, server, run)
     phone.mouse.move(200, 300)
     phone.mouse.wheel(0, 2000)
-    phone.wait_for_timeout(500)
-    assert phone.locator(".dst-picture").bounding_box()["y"] < 0
+    wait(lambda: phone.locator(".dst-picture").bounding_box()["y"] < 0)
+    wait_until_drawn(phone)
     picture = phone.locator(".dst-dock-input .dst-thumbnail").bounding_box()
     assert 0 < picture["y"] < picture["y"] + picture["height"] < 844
     assert picture["width"] >= 40
@@ -173,9 +177,10 @@ def test_picture_logits_bars_and_slider_are_in_view_together_and_the_input_stays
 
 def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
     page = new_page(height=1000)
-    recall = visit(page, server, run, temperature="2.5", image="17", alpha="0.7", epoch="12")
+    recall = visit(page, server, run, temperature="2.5", image="17", alpha="0.7", epoch="12", first="4", second="9")
     moment, temperature = recall.snapshot_at(12), 2.5
     logits, labels = recall.logits(moment), recall.splits[TEST].labels
+    expect_readouts(page, {role: rows[TEST][17] for role, rows in logits.items()}, temperature)
     roles = ("teacher", "student", "baseline")
     near = lambda value: pytest.approx(value, rel=1e-6, abs=1e-6)  # noqa: E731
 
@@ -228,6 +233,16 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
         assert float(row[name]) == near(math.log(10) - torch.special.entr(expected).sum().item())
 
 
+def expect_readouts(page: Page, logits: dict[str, torch.Tensor], temperature: float) -> None:
+    """Expect the numbers in the texts of one image's figure, for the classes 4 and 9."""
+    teacher, student = (soften(logits[role], temperature) for role in ("teacher", "student"))
+    kl = (teacher * (teacher.log() - student.log())).sum().item()
+    for value in (kl, metrics.entropy(logits["teacher"][None], temperature), 1 - teacher.max().item()):
+        expect(page.locator(".dst-softened .dst-summaries")).to_contain_text(shortened(value))
+    ratio = math.exp((logits["teacher"][4] - logits["teacher"][9]).item() / temperature)
+    expect(page.locator(".dst-ratio")).to_contain_text(shortened(ratio))
+
+
 def sources(teacher: torch.Tensor, label: int, temperature: float) -> dict[str, torch.Tensor]:
     """The four distributions at the default smoothing (0.1, torch's convention) and certainty (0.99)."""
     one_hot = torch.nn.functional.one_hot(torch.tensor(label), 10).double()
@@ -248,19 +263,6 @@ def length_of_gradient(loss: Callable, student: torch.Tensor, other: torch.Tenso
         loss(inputs, target).backward()
         lengths.append(inputs.grad.norm().item())
     return statistics.fmean(lengths)
-
-
-def test_the_readouts_say_what_the_formulas_say(server: Server, new_page: New, run: str) -> None:
-    page = new_page()
-    recall = visit(page, server, run, temperature="4", image="3", first="4", second="9")
-    logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.snapshot_at(-1)).items()}
-    summaries = page.locator(".dst-softened .dst-summaries")
-    teacher, student = (soften(logits[role], 4) for role in ("teacher", "student"))
-    kl = (teacher * (teacher.log() - student.log())).sum().item()
-    for value in (kl, metrics.entropy(logits["teacher"][None], 4), 1 - teacher.max().item()):
-        expect(summaries).to_contain_text(shortened(value))
-    ratio = math.exp((logits["teacher"][4] - logits["teacher"][9]).item() / 4)
-    expect(page.locator(".dst-ratio")).to_contain_text(shortened(ratio))
 
 
 def shortened(value: float) -> str:
@@ -325,7 +327,7 @@ def test_another_run_can_be_chosen_and_the_address_says_which_one_is_shown(
     page = new_page()
     visit(page, server, run, temperature="6")
     page.get_by_role("combobox", name="Run").scroll_into_view_if_needed()
-    page.wait_for_timeout(500)  # scrolling closes a list
+    wait_until_drawn(page)  # scrolling closes a list
     page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option").filter(has_text="Two moons").first.click()
     expect(page.locator(".dst-softened .dst-class").first).to_have_text(re.compile("A"))
@@ -336,9 +338,7 @@ def test_another_run_can_be_chosen_and_the_address_says_which_one_is_shown(
 
 def test_what_is_looked_at_stays_when_the_run_ends(server: Server, new_page: New) -> None:
     page = new_page()
-    page.goto(f"{server.url}/distill?autoplay=0&dataset=digits&epochs=2000&seed=3")
-    page.get_by_role("button", name="Start training").click()
-    live = wait_for_parameter(page, "run")
+    live = start(page, server, "/distill?autoplay=0&dataset=digits&epochs=2000&teacher_epochs=2&seed=3")
     wait(lambda: len(server.store().snapshots(live)) > 3, 60)
     other = new_page()
     other.goto(f"{server.url}/temperature?run={live}&source=logits&teacher_logits=1,2&student_logits=2,1")
@@ -424,7 +424,7 @@ def test_figures_can_be_taken_home_as_svg_and_png(server: Server, new_page: New,
         show(page, instrument)
         frame = page.locator(f".dst-{instrument} figure").first
         frame.scroll_into_view_if_needed()
-        page.wait_for_timeout(300)
+        wait_until_drawn(page)
         for kind in ("SVG", "PNG"):
             with page.expect_download() as download:
                 frame.get_by_role("button", name=f"Download the figure as {kind}").click()
@@ -437,16 +437,15 @@ def test_figures_can_be_taken_home_as_svg_and_png(server: Server, new_page: New,
             assert len(picture.convert("RGB").getcolors(1 << 24)) > 8  # something is on it
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_the_page_fits_the_screen_in_both_themes(
     server: Server, new_page: New, run: str, theme: str, width: int
 ) -> None:
     page = new_page(width=width, height=844, color_scheme=theme, reduced_motion="reduce")
     visit(page, server, run, temperature="4", diagonal="false")
     handle(page).evaluate(DRAG)
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
-    assert page.evaluate("document.getAnimations().filter((one) => one.playState === 'running').length") == 0
+    expect_to_fit(page, width)
+    page.wait_for_function("document.getAnimations().every((animation) => animation.playState !== 'running')")
     handle(page).fill("128")  # T = 4 again
     page.screenshot(path=SHOTS / f"temperature-{theme}-{width}-top.png")
     whole_picture(page, SHOTS / f"temperature-{theme}-{width}.png")

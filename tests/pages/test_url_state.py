@@ -114,6 +114,18 @@ def test_a_url_that_was_just_replaced_does_not_return(
     assert url_of(app)["degrees"] == degrees
 
 
+def test_the_seconds_of_drawing_the_page_do_not_count_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(url_state, "OUTDATED", 0.0)
+
+    def update(state: UrlState[Drink]) -> None:
+        state.update(degrees=20.0)
+        url_state.discount(60.0)
+
+    app = run(update, {"degrees": "80"})
+    run(UrlState.restore, {"degrees": "80"}, app)
+    assert url_of(app)["degrees"] == "20"
+
+
 def test_reset_options_have_the_defaults_of_the_class() -> None:
     state = UrlState("drink", Drink)
     assert state.reset(Drink(degrees=5.0, sugar=True), ["degrees"]) == Drink(sugar=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from tools.testing.drawn_page import wait_until_drawn
+
 SCRIPT = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 # The rules of WCAG 2.2, level AA, and those that axe-core calls best practice.
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -18,10 +20,12 @@ TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 def violations(page: Page, *rules: str) -> list[str]:
     """Return a line for every element that breaks a rule, shadow roots included; without ``rules`` any of them.
 
-    Raises FileNotFoundError where axe-core is not installed.
+    Waits until the page is drawn, since what is only half faded in has too little contrast. Raises FileNotFoundError
+    where axe-core is not installed.
     """
     if not SCRIPT.exists():
         raise FileNotFoundError(f"{SCRIPT} is missing: run npm ci.")
+    wait_until_drawn(page)
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(SCRIPT.read_text(encoding="utf-8"))
     chosen = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": list(TAGS)}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kd_core.runs.manager import RunManager
 
 
-def wait(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until a condition holds; an assertion fails if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -17,7 +17,7 @@ from streamlit.runtime import Runtime
 
 from kd_core.base import process
 from pages.ui import components
-from pages.ui.app import auth
+from pages.ui.app import auth, url_state
 from pages.ui.app.errors import catch_errors, catch_uncaught
 from pages.ui.app.room import bar as room_bar
 from pages.ui.app.server import last_messages, logs, metrics, upload_guard
@@ -108,7 +108,9 @@ def run_page(chosen: Page) -> None:
     finally:
         st.session_state["is_framed"] = False
         metrics.count("distillery_pages_total", page=name)
-        metrics.count("distillery_page_seconds_total", time.perf_counter() - begun, page=name)
+        seconds = time.perf_counter() - begun
+        metrics.count("distillery_page_seconds_total", seconds, page=name)
+        url_state.discount(seconds)
         loading.empty()
 
 

@@ -12,7 +12,8 @@ from kd_core.base.options import Options, as_text, default_of, options_of, short
 from pages.ui.widgets.text.escape import escape_markdown
 
 RESERVED = ("autoplay", "projector", "room")  # parameters of every page that select nothing; Streamlit hides its own
-OUTDATED = 2.0  # seconds during which a browser may still send the previous URL
+OUTDATED = 2.0  # seconds, without those of drawing the page, during which a browser may still send the previous URL
+EARLIER = "earlier URLs"  # end of the keys in the session of the replaced URLs of a page, with the times
 MAX_UNKNOWN = 5  # unknown parameters that an error message names
 
 T = TypeVar("T", bound=Options)
@@ -34,7 +35,7 @@ class UrlState(Generic[T]):
         self, page: str, options: type[T], extra: Collection[str] | None = (), always: Collection[str] = ()
     ) -> None:
         self._options, self._extra, self._always = options, extra, always
-        self._last, self._earlier = f"{page} URL", f"{page} earlier URLs"
+        self._last, self._earlier = f"{page} URL", f"{page} {EARLIER}"
 
     def is_new(self) -> bool:
         """Return whether a link was opened or the URL edited since the page wrote or remembered it.
@@ -115,6 +116,13 @@ class UrlState(Generic[T]):
         """Keep the parameters of the page in the session, as those that its URL is expected to have."""
         allowed = {name: text for name, text in page_parameters().items() if self._is_allowed(name)}
         st.session_state[self._last] = allowed
+
+
+def discount(seconds: float) -> None:
+    """Do not count the seconds of drawing the page for :data:`OUTDATED`, since requests wait meanwhile."""
+    for key in list(st.session_state):
+        if str(key).endswith(EARLIER):
+            st.session_state[key] = [(replaced + seconds, old) for replaced, old in st.session_state[key]]
 
 
 def page_parameters() -> dict[str, str]:
