@@ -61,7 +61,8 @@ class Data:
     Own data are read by :meth:`from_tensors`, :meth:`from_numpy`, :meth:`from_dataset` and :meth:`from_pandas`. These
     raise ValueError, with the name of the argument, for examples with NaN or infinite values, of different shapes or
     without labels, for labels outside 0..K-1, and for a single class. Where no validation or test set is given, 15 % of
-    each class of the training set are held out for it; copies of one example stay in one split. They
+    each class of the training set, or of all examples without classes, are held out for it; copies of one example stay
+    in one split. They
     warn of examples of a given validation or test set that are in the training set as well.
 
     ``mean`` and ``std``, by channel, standardise pixels in [0, 1]: pixel = input * std + mean.
@@ -141,46 +142,55 @@ class Data:
         *,
         mean: Sequence[float] = (),
         std: Sequence[float] = (),
+        task: str = "auto",
     ) -> Self:
         """Return own data, used exactly as they are given.
 
         Args:
             x_train: Training inputs (N, ...), which become float32. Networks of this package take vectors (N, D), and
                 images (N, C, H, W).
-            y_train: Their labels (N,), whole numbers from 0 on.
+            y_train: Their labels. Whole numbers (N,) from 0 on are classes, and other numbers (N,) or (N, D) are
+                predicted as such (regression); 0 and 1 (N, L) are any number of L classes per example, or one class
+                where every example has exactly one.
             x_val: Validation inputs.
             y_val: Their labels.
             x_test: Test inputs.
             y_test: Their labels.
-            classes: Names of the classes; by default as many numbers as there are labels.
+            classes: Names of the classes, or of the numbers that are predicted; by default they are numbered.
             mean: By channel, what was subtracted from pixels in [0, 1] to standardise them. It serves to draw them; by
                 default the smallest input is drawn black and the largest white.
             std: By channel, what they were divided by.
+            task: What the labels are, where it is not what they look like: "classification", "multi_label" or
+                "regression".
         """
         from kd_core.datasets import _python
 
         splits = {"train": (x_train, y_train), "val": (x_val, y_val), "test": (x_test, y_test)}
-        return cls(*_python.from_arrays(splits, classes, mean, std))
+        return cls(**_python.from_arrays(splits, classes, mean, std, task=task))
 
     @classmethod
     def from_numpy(cls, *arrays: Any, classes: Sequence[str] = (), **more: Any) -> Self:
-        """Return own data from arrays, otherwise like :meth:`from_tensors`; labels may be the names of classes."""
+        """Return own data from arrays, otherwise like :meth:`from_tensors`.
+
+        Labels may be the names of classes, and inputs texts, a string for each example.
+        """
         from kd_core.datasets import _python
 
-        tensors, names = _python.from_numpy(arrays, more, classes)
-        return cls.from_tensors(**tensors, classes=names)
+        return cls(**_python.from_numpy(arrays, more, classes))
 
     @classmethod
-    def from_dataset(cls, train: Any, validation: Any = None, test: Any = None, classes: Sequence[str] = ()) -> Self:
+    def from_dataset(
+        cls, train: Any, validation: Any = None, test: Any = None, classes: Sequence[str] = (), *, task: str = "auto"
+    ) -> Self:
         """Return own data from a torch ``Dataset`` of (input, label), or a ``DataLoader`` of batches of them.
 
         All examples are read once, into memory. Random transforms are therefore drawn once; the options
         ``augmentation`` of a run draw anew at every step. The names of the classes are the attribute ``classes`` of the
-        data set, if it has one.
+        data set, if it has one. Labels and ``task`` are those of :meth:`from_tensors`.
         """
         from kd_core.datasets import _python
 
-        return cls(*_python.from_datasets({"train": train, "validation": validation, "test": test}, classes))
+        return cls(**_python.from_datasets({"train": train, "validation": validation, "test": test}, classes, task))
 
     @classmethod
     def from_pandas(
@@ -189,18 +199,24 @@ class Data:
         validation: pd.DataFrame | None = None,
         test: pd.DataFrame | None = None,
         *,
-        label: str,
+        label: str | Sequence[str],
         classes: Sequence[str] = (),
+        task: str = "auto",
     ) -> Self:
-        """Return own data from the rows of a frame, with the classes in the column ``label``.
+        """Return own data from the rows of a frame, with what is learned in the column ``label``, or in several.
+
+        Words are classes, several of them where "|", ";" or "," separates them, and so are few whole numbers; many
+        numbers are predicted as such. Several label columns of 0 and 1 are classes of which an example has any number,
+        and several others numbers. A single other column with texts makes these the inputs.
 
         Columns of numbers are standardised with mean and standard deviation of the training set; columns of words
         become one column per word. Missing numbers become the median of ``train``, missing words a word of their own,
         with a warning; a missing label raises ValueError. Classes are sorted as text, as folders of images are.
         """
-        from kd_core.datasets import _python
+        from kd_core.datasets import _python_frames
 
-        return cls(*_python.from_frames({"train": train, "validation": validation, "test": test}, label, classes))
+        frames = {"train": train, "validation": validation, "test": test}
+        return cls(**_python_frames.from_frames(frames, label, classes, task))
 
     def pixels(self, inputs: Tensor) -> Tensor:
         """Return standardised images (N, C, H, W) as bytes, 0 black and 255 white.

@@ -7,30 +7,33 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from kd_core.base.registry import register, registered
+from kd_core.base.registry import make, register, registered
 from kd_core.base.seeds import generator
-from kd_core.datasets import Data, Dataset, NotAvailableError, Split
+from kd_core.datasets import Data, Dataset, NotAvailableError, Split, _python_labels
 from kd_core.datasets._splits import hold_out, range_to_pixels
+from kd_core.datasets.upload import recommended_settings
 from kd_core.files import descriptions
+from kd_core.files.text import to_inputs
 from kd_core.files.uploads.splits import first_occurrences
-from kd_core.files.uploads.table_dataset import MISSING_WORD
-
-if TYPE_CHECKING:
-    import pandas as pd
+from kd_core.tasks import CHARACTERS, Task
+from kd_core.tasks.classification import Classification
+from kd_core.tasks.regression import Regression
 
 HELD_OUT = 0.15  # of each class, for a validation or test set that is not given
-MAX_CLASSES = 100_000
 MAX_STORED = 1_000_000_000  # bytes of inputs that are stored with a run
+FEWEST = 15  # distinct examples without classes, to hold a set out of them
+ORDER = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 NAMES = {"train": "train", "validation": "val", "test": "test"}
+LABEL_KINDS = ((torch.float32, torch.int64), (torch.float32, torch.float32))  # of inputs and labels
 Pair = tuple[Any, Any]  # inputs and labels
-Parts = tuple[Split, Split, Split, tuple[str, ...], tuple[float, ...], tuple[float, ...]]  # arguments of Data
+Parts = dict[str, Any]  # arguments of Data
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class PythonDataset(Dataset):
     licence: ClassVar[str] = "whatever you may do with it"
     recommended: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
     data: ClassVar[Data | None] = None  # None where they were given to another process
+    given_task: ClassVar[Task] = Classification()
+
+    @property
+    def task(self) -> Task:
+        return self.given_task
 
     def load(self) -> Data:
         """Return the data, from a data folder if they were given to another process. Raises NotAvailableError."""
@@ -58,7 +66,10 @@ class PythonDataset(Dataset):
             Split(state.tensors[f"{name}/inputs"], state.tensors[f"{name}/labels"]) for name in NAMES
         )
         values = state.values
-        return Data(train, validation, test, tuple(values["classes"]), tuple(values["mean"]), tuple(values["std"]))
+        scale = {name: tuple(values[name]) for name in ("classes", "mean", "std")}
+        scale |= {name: tuple(values.get(name, ())) for name in ("label_centre", "label_scale", "notes")}
+        true_labels = state.tensors.get("true_labels")
+        return Data(train, validation, test, task=self.task, true_labels=true_labels, **scale)
 
     def is_available(self) -> bool:
         if self.data is not None:
@@ -72,13 +83,21 @@ def as_dataset(data: Data) -> Dataset:
     for name, split in data.splits.items():
         if not isinstance(split, Split):
             raise ValueError(f"dataset.{name}: a {type(split).__name__} was given; use kd.Data.from_tensors.")
-        _check(f"dataset.{name}.inputs", split.inputs, f"dataset.{name}.labels", split.labels, len(data.classes))
+        argument = f"dataset.{name}"
+        _check_inputs(f"{argument}.inputs", split.inputs)
+        kinds = (split.inputs.dtype, split.labels.dtype)
+        if kinds not in LABEL_KINDS or len(split.labels) != len(split.inputs):
+            raise ValueError(f"{argument}: inputs must be float32 and labels int64; use kd.Data.from_tensors.")
+        _python_labels.check(f"{argument}.labels", split.labels, len(data.classes), data.task)
     structure = repr((data.shape, data.classes, [len(split) for split in data.splits.values()]))
     tensors = [tensor for split in data.splits.values() for tensor in (split.inputs, split.labels)]
-    key = descriptions.make_key("data", structure, [*tensors, repr((data.mean, data.std, data.fill))])
+    scale = (data.mean, data.std, data.fill)
+    if data.task != Classification():  # other keys are those of earlier versions
+        scale += (data.task.to_dict(), data.label_centre, data.label_scale)
+    key = descriptions.make_key("data", structure, [*tensors, repr(scale)])
     cls = registered("datasets", key)
     if cls is None or cls.data is None:  # type: ignore[attr-defined]
-        cls = _dataset_class(data)
+        cls = _dataset_class(data, data.task)
         register("datasets", key, cls)
     dataset = cls()
     assert isinstance(dataset, Dataset)
@@ -87,7 +106,10 @@ def as_dataset(data: Data) -> Dataset:
 
 def described(key: str) -> type[Dataset] | None:
     """Return the class of data that were given to another process; None if no data folder describes them."""
-    return _dataset_class(None) if descriptions.read(key) is not None else None
+    state = descriptions.read(key)
+    if state is None:
+        return None
+    return _dataset_class(None, make("tasks", state.values.get("task", Classification().to_dict())))
 
 
 def store(dataset: PythonDataset, folder: Path) -> None:
@@ -97,166 +119,142 @@ def store(dataset: PythonDataset, folder: Path) -> None:
         return
     tensors = {f"{name}/inputs": split.inputs for name, split in data.splits.items()}
     tensors |= {f"{name}/labels": split.labels for name, split in data.splits.items()}
-    values = {"classes": list(data.classes), "mean": list(data.mean), "std": list(data.std)}
+    if data.true_labels is not None:
+        tensors["true_labels"] = data.true_labels
+    names = ("classes", "mean", "std", "label_centre", "label_scale", "notes")
+    values = {name: list(getattr(data, name)) for name in names} | {"task": data.task.to_dict()}
     descriptions.write(folder, dataset.name, values, tensors if data.nbytes <= MAX_STORED else {})
 
 
-def _dataset_class(data: Data | None) -> type[Dataset]:
-    is_image = data is not None and data.has_images and min(data.shape[1:]) >= 16 and data.shape[0] in (1, 3)
-    recommended = {"teacher": "cnn", "student": "cnn", "student_width": "8"} if is_image else PythonDataset.recommended
-    body = {"__doc__": "Given data.", "__module__": __name__, "data": data, "recommended": recommended}
+def _dataset_class(data: Data | None, task: Task) -> type[Dataset]:
+    is_image = data is not None and data.has_images and data.shape[0] in (1, 3) and min(data.shape[1:]) >= 16
+    is_text = task.inputs == CHARACTERS
+    recommended = recommended_settings(is_text=is_text, is_image=is_image, is_number=isinstance(task, Regression))
+    body = {"__doc__": "Given data.", "__module__": __name__}
+    body |= {"data": data, "given_task": task, "recommended": recommended}
     return dataclass(frozen=True)(type("PythonDataset", (PythonDataset,), body))
 
 
-def from_arrays(  # noqa: PLR0912  # each branch refuses one kind of wrong argument
-    splits: Mapping[str, Pair], classes: Sequence[str], mean: Sequence[float] = (), std: Sequence[float] = ()
+def from_arrays(
+    splits: Mapping[str, Pair],
+    classes: Sequence[str],
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+    *,
+    task: str = "auto",
+    is_text: bool = False,
 ) -> Parts:
     """Return the arguments of :class:`Data` from inputs and labels by "train", "val" and "test". Raises ValueError."""
-    checked: dict[str, Split] = {}
-    for name, (inputs, labels) in splits.items():
-        if inputs is None and labels is None and name != "train":
-            continue
-        for argument, value in ((f"x_{name}", inputs), (f"y_{name}", labels)):
-            if not isinstance(value, Tensor):
-                kind = "nothing" if value is None else f"a {type(value).__name__}"
-                raise ValueError(f"{argument}: {kind} was given; it must be a torch tensor.")
-            is_plain = value.layout == torch.strided and not value.is_quantized and not value.is_meta
-            if not is_plain or value.is_complex():
-                kind = f"a tensor of {value.dtype} ({value.layout}, {value.device})"
-                raise ValueError(f"{argument}: {kind} was given; it must be dense and hold real numbers.")
-        checked[name] = _split(name, inputs, labels)
-    classes = _class_names(classes)
-    train = checked["train"]
-    count = len(classes) or (int(train.labels.max()) + 1 if len(train) else 0)
-    if count > MAX_CLASSES:
-        raise ValueError(f"y_train: the largest label is {count - 1}; there may be {MAX_CLASSES:,} classes, from 0 on.")
-    for name, split in checked.items():
-        _check(f"x_{name}", split.inputs, f"y_{name}", split.labels, count)
-        if split.inputs.shape[1:] != train.inputs.shape[1:]:
-            shapes = f"{tuple(split.inputs.shape[1:])}, and those of x_train are {tuple(train.inputs.shape[1:])}"
+    tensors = {
+        name: (_tensor(f"x_{name}", inputs).float().contiguous(), _tensor(f"y_{name}", labels))
+        for name, (inputs, labels) in splits.items()
+        if name == "train" or inputs is not None or labels is not None
+    }
+    for name, (inputs, labels) in tensors.items():
+        if not inputs.dim():
+            raise ValueError(f"x_{name}: a single number was given; it must be (N, ...).")
+        if not labels.dim() or len(labels) != len(inputs):
+            shapes = f"shape {tuple(labels.shape)} for {len(inputs)} examples"
+            raise ValueError(f"y_{name}: labels of {shapes}; there must be {_python_labels.WANTED}.")
+        _check_inputs(f"x_{name}", inputs)
+        if inputs.shape[1:] != tensors["train"][0].shape[1:]:
+            shapes = f"{tuple(inputs.shape[1:])}, and those of x_train are {tuple(tensors['train'][0].shape[1:])}"
             raise ValueError(f"x_{name}: its examples have the shape {shapes}.")
+    is_table = tensors["train"][0].dim() == 2 and not is_text
+    classes = _class_names(classes)
+    made, names, targets = _python_labels.understand(
+        {name: labels for name, (_, labels) in tensors.items()}, classes, task, is_table=is_table, is_text=is_text
+    )
+    if len(set(names)) < len(names):
+        raise ValueError(f"classes: a name occurs twice among {', '.join(names)}.")
+    checked = {name: Split(inputs, targets[name]) for name, (inputs, _) in tensors.items()}
+    train = checked["train"]
+    for name, split in checked.items():
+        _python_labels.check(f"y_{name}", split.labels, len(names), made)
     for name in checked.keys() - {"train"}:
         _warn_of_copies(name, checked[name], train)
     for name in ("val", "test"):
         if name not in checked:
-            checked["train"], checked[name] = _held_out(checked["train"], name)
-    names = tuple(map(str, classes)) or tuple(map(str, range(count)))
-    if len(set(names)) < len(names):
-        raise ValueError(f"classes: a name occurs twice among {', '.join(names)}.")
+            checked["train"], checked[name] = _held_out(checked["train"], name, by_class=made.has_class_per_example)
     is_drawn_in_colour = train.inputs.dim() == 4 and train.inputs.shape[1] == 3
     for argument, values in (("mean", mean), ("std", std)):
         _check_pixels(argument, values, channels=3 if is_drawn_in_colour else 1)
     if not (len(mean) and len(std)):
-        mean, std = range_to_pixels(train.inputs)
-    return checked["train"], checked["val"], checked["test"], names, tuple(map(float, mean)), tuple(map(float, std))
+        mean, std = ((0.0,), (1.0,)) if is_text else range_to_pixels(train.inputs)
+    parts: Parts = {"mean": tuple(map(float, mean)), "std": tuple(map(float, std)), "classes": names, "task": made}
+    if isinstance(made, Regression):
+        scale, centre = torch.std_mean(checked["train"].labels, 0, correction=0)
+        scale = torch.where(scale > 0, scale, 1.0)
+        checked = {name: Split(one.inputs, ((one.labels - centre) / scale).float()) for name, one in checked.items()}
+        parts |= {"label_centre": tuple(centre.tolist()), "label_scale": tuple(scale.tolist())}
+    return parts | {"train": checked["train"], "validation": checked["val"], "test": checked["test"]}
 
 
-def from_numpy(
-    arrays: Sequence[Any], more: Mapping[str, Any], classes: Sequence[str]
-) -> tuple[dict[str, Any], Sequence[str]]:
-    """Return the arguments of :meth:`Data.from_tensors` from those of :meth:`Data.from_numpy`. Raises ValueError."""
-    order = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
-    if len(arrays) > len(order):
-        raise ValueError(f"{len(arrays)} arrays were given; there can be six: {', '.join(order)}.")
-    arguments = dict(zip(order, arrays, strict=False)) | dict(more)
-    labels = {name: _array(name, value) for name, value in arguments.items() if name[:2] == "y_" and value is not None}
+def from_numpy(arrays: Sequence[Any], more: Mapping[str, Any], classes: Sequence[str]) -> Parts:
+    """Return the arguments of :class:`Data` from those of :meth:`Data.from_numpy`. Raises ValueError."""
+    if len(arrays) > len(ORDER):
+        raise ValueError(f"{len(arrays)} arrays were given; there can be six: {', '.join(ORDER)}.")
+    options = {name: value for name, value in more.items() if name not in ORDER}
+    arguments = dict(zip(ORDER, arrays, strict=False)) | {name: more[name] for name in ORDER if name in more}
+    values = {name: _array(name, value) for name, value in arguments.items() if value is not None}
+    labels = {name: value for name, value in values.items() if name[:2] == "y_"}
     if any(value.dtype.kind in "OUS" for value in labels.values()):
-        classes = _class_names(classes) or sorted({str(name) for value in labels.values() for name in value.tolist()})
-        arguments |= {name: _positions(name, value, classes) for name, value in labels.items()}
-    for name, value in arguments.items():
-        if name in order and value is not None:
-            array = _array(name, value)
-            if array.dtype.kind not in "biuf":
-                raise ValueError(f"{name}: an array of {array.dtype} was given; it must hold numbers.")
-            # torch knows neither long doubles nor foreign byte orders, and warns of arrays that are read-only.
-            kind = np.float64 if array.dtype.kind == "f" and array.itemsize > 8 else array.dtype.newbyteorder("=")
-            arguments[name] = torch.from_numpy(np.array(array, dtype=kind))
-    return arguments, classes
+        classes = _class_names(classes) or sorted({str(name) for value in labels.values() for name in value.flat})
+        values |= {name: positions(name, value, classes) for name, value in labels.items()}
+    texts = {name: value for name, value in values.items() if name[:2] == "x_" and value.dtype.kind in "OUS"}
+    tensors: dict[str, Tensor] = {name: _numbers(name, value) for name, value in values.items() if name not in texts}
+    notes: list[str] = []
+    if texts:
+        if others := [name for name in tensors if name[:2] == "x_"]:
+            raise ValueError(f"{others[0]}: numbers were given, and {next(iter(texts))} holds texts.")
+        inputs, notes = text_inputs(texts)
+        tensors |= inputs
+    splits = {name: (tensors.get(f"x_{name}"), tensors.get(f"y_{name}")) for name in NAMES.values()}
+    return from_arrays(splits, classes, is_text=bool(texts), **options) | {"notes": tuple(notes)}
 
 
-def from_datasets(sources: Mapping[str, Any], classes: Sequence[str]) -> Parts:
+def text_inputs(texts: Mapping[str, np.ndarray]) -> tuple[dict[str, Tensor], list[str]]:
+    """Return texts (N,) by argument as code points (N, L) of one length, and notes. Raises ValueError."""
+    for name, value in texts.items():
+        if value.ndim != 1 or not all(isinstance(one, str) for one in value.tolist()):
+            raise ValueError(f"{name}: an array of {value.dtype} was given; it must hold numbers or texts.")
+        if count := sum(not one.strip() for one in value.tolist()):
+            raise ValueError(f"{name}: {count} of {len(value)} texts are empty.")
+    lengths = [len(value) for value in texts.values()]
+    if not sum(lengths):
+        raise ValueError(f"{next(iter(texts))}: there is no text.")
+    inputs, notes = to_inputs([text for value in texts.values() for text in value.tolist()])
+    return dict(zip(texts, inputs.split(lengths), strict=True)), notes
+
+
+def from_datasets(sources: Mapping[str, Any], classes: Sequence[str], task: str) -> Parts:
     """Return the arguments of :class:`Data` from torch data sets or loaders of examples. Raises ValueError."""
     splits: dict[str, Pair] = {}
     for name, source in sources.items():
         splits[NAMES[name]] = (None, None) if source is None else _read(name, source)
     original = getattr(sources["train"], "dataset", sources["train"])
-    return from_arrays(splits, classes or tuple(getattr(original, "classes", ())))
+    return from_arrays(splits, classes or tuple(getattr(original, "classes", ())), task=task)
 
 
-def from_frames(frames: Mapping[str, pd.DataFrame | None], label: str, classes: Sequence[str]) -> Parts:
-    """Return the arguments of :class:`Data` from data frames. Raises ValueError."""
-    import pandas as pd
-
-    tables = {name: frame for name, frame in frames.items() if frame is not None}
-    for name, frame in tables.items():
-        if not isinstance(frame, pd.DataFrame):
-            raise ValueError(f"{name}: a {type(frame).__name__} was given; it must be a pandas DataFrame.")
-        if twice := [str(column) for column in frame.columns[frame.columns.duplicated()]]:
-            raise ValueError(f"{name}: it has several columns {twice[0]}; rename or drop them.")
-        if label not in frame.columns:
-            raise ValueError(f"label: {name} has no column {label!r}; it has {', '.join(map(str, frame.columns))}.")
-        if frame[label].isna().any():
-            raise ValueError(f"{name}: the column {label} has missing values; drop the rows without a label.")
-        if differing := sorted(map(str, set(frame.columns) ^ set(frames["train"].columns))):  # type: ignore[union-attr]
-            raise ValueError(f"{name}: its columns are not those of train; they differ in {', '.join(differing)}.")
-        if frame.shape[1] < 2:
-            raise ValueError(f"{name}: it has no column but the label {label!r}.")
-    # Together, so that all have the same columns, also for words that one of them lacks.
-    columns = _filled(pd.concat([frame.drop(columns=label) for frame in tables.values()]), frames["train"])
-    try:
-        table = pd.get_dummies(columns)
-    except TypeError:
-        table = columns  # lists and the like, which are refused below
-    if others := [str(column) for column in table.columns if table[column].dtype.kind not in "biuf"]:
-        raise ValueError(f"train: the column {others[0]} holds neither numbers nor words; drop or convert it.")
-    targets = pd.concat([frame[label] for frame in tables.values()])
-    names = [str(name) for name in classes] or _names_of(label, targets.tolist())
-    labels = torch.from_numpy(_positions(f"label = {label!r}", targets.to_numpy(), names))
-    values = torch.from_numpy(table.to_numpy(np.float64, copy=True))  # the frame may be read-only
-    ends = np.cumsum([len(frame) for frame in tables.values()]).tolist()
-    splits = {
-        NAMES[name]: (values[end - len(tables[name]) : end], labels[end - len(tables[name]) : end])
-        for name, end in zip(tables, ends, strict=True)
-    }
-    train, validation, test, class_names, *_ = from_arrays({"val": (None, None), "test": (None, None), **splits}, names)
-    is_number = torch.tensor([not isinstance(column, str) or column in frames["train"] for column in table.columns])  # type: ignore[operator]
-    std, mean = torch.std_mean(train.inputs.double(), 0, correction=0)
-    mean, std = torch.where(is_number, mean, 0.0), torch.where(is_number & (std > 0), std, 1.0)
-    scaled = [Split(((s.inputs.double() - mean) / std).float(), s.labels) for s in (train, validation, test)]
-    return scaled[0], scaled[1], scaled[2], class_names, *range_to_pixels(scaled[0].inputs)
+def _tensor(argument: str, value: Any) -> Tensor:
+    """Return a tensor on the CPU, detached. Raises ValueError for what is none, and for one of another kind."""
+    if not isinstance(value, Tensor):
+        kind = "nothing" if value is None else f"a {type(value).__name__}"
+        raise ValueError(f"{argument}: {kind} was given; it must be a torch tensor.")
+    is_plain = value.layout == torch.strided and not value.is_quantized and not value.is_meta
+    if not is_plain or value.is_complex():
+        kind = f"a tensor of {value.dtype} ({value.layout}, {value.device})"
+        raise ValueError(f"{argument}: {kind} was given; it must be dense and hold real numbers.")
+    return value.detach().cpu()
 
 
-def _filled(columns: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
-    """Return columns without missing values, which become the median in ``train``, or a word of their own."""
-    import pandas as pd
-
-    missing = {str(column): int(columns[column].isna().sum()) for column in columns if columns[column].isna().any()}
-    if not missing:
-        return columns
-    count, names = sum(missing.values()), ", ".join(list(missing)[:5])
-    warnings.warn(
-        f"{count} missing values in {names}: numbers become the median of train, and words “{MISSING_WORD}”.",
-        UserWarning, stacklevel=4,
-    )  # fmt: skip
-    filled = columns.copy()
-    for column in columns.columns[columns.isna().any()]:
-        is_number = columns[column].dtype.kind in "biuf"
-        median = train[column].median() if is_number else 0.0
-        values = columns[column] if is_number else columns[column].astype(object)
-        filled[column] = values.fillna((0.0 if pd.isna(median) else median) if is_number else MISSING_WORD)
-    return filled
-
-
-def _split(name: str, inputs: Tensor, labels: Tensor) -> Split:
-    """Return inputs as float32 and labels as int64 on the CPU. Raises ValueError for labels of another shape."""
-    if not inputs.dim():
-        raise ValueError(f"x_{name}: a single number was given; it must be (N, ...).")
-    if labels.dim() != 1 or len(labels) != len(inputs):
-        shapes = f"shape {tuple(labels.shape)} for {len(inputs)} examples"
-        raise ValueError(f"y_{name}: labels of {shapes}; there must be one whole number for each example.")
-    if labels.is_floating_point() and not torch.equal(labels, labels.long()):  # neither NaN nor infinity is an integer
-        raise ValueError(f"y_{name}: a label is no whole number; labels are positions among the classes, from 0 on.")
-    return Split(inputs.detach().cpu().float().contiguous(), labels.detach().cpu().long())
+def _numbers(argument: str, array: np.ndarray) -> Tensor:
+    """Return an array of numbers as a tensor. Raises ValueError for one of another kind."""
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{argument}: an array of {array.dtype} was given; it must hold numbers.")
+    # torch knows neither long doubles nor foreign byte orders, and warns of arrays that are read-only.
+    kind = np.float64 if array.dtype.kind == "f" and array.itemsize > 8 else array.dtype.newbyteorder("=")
+    return torch.from_numpy(np.array(array, dtype=kind))
 
 
 def _class_names(classes: Any) -> Sequence[str]:
@@ -289,24 +287,16 @@ def _array(argument: str, value: Any) -> np.ndarray:
         raise ValueError(f"{argument}: it cannot be made an array ({error}).") from error
 
 
-def _check(x: str, inputs: Tensor, y: str, labels: Tensor, classes: int) -> None:
-    """Check one split, whose arguments are called ``x`` and ``y``. Raises ValueError."""
+def _check_inputs(x: str, inputs: Tensor) -> None:
+    """Check the inputs of one split, whose argument is called ``x``. Raises ValueError."""
     if not len(inputs) or inputs.dim() < 2:
         raise ValueError(
             f"{x}: a tensor of shape {tuple(inputs.shape)}; it must be (N, ...), with an example at least."
         )
-    if inputs.dtype != torch.float32 or labels.dtype != torch.int64:
-        raise ValueError(f"{x}: inputs must be float32 and labels int64; use kd.Data.from_tensors.")
     is_finite = inputs.flatten(1).isfinite().all(1)
     if not is_finite.all():
         count, first = int((~is_finite).sum()), int((~is_finite).nonzero()[0])
         raise ValueError(f"{x}: {count} of {len(inputs)} examples hold NaN or infinite values, the first at {first}.")
-    wrong = (labels < 0) | (labels >= classes)
-    if wrong.any():
-        value = int(labels[wrong][0])
-        raise ValueError(f"{y}: the label {value} is not one of 0 to {classes - 1}, for {classes} classes.")
-    if classes < 2 or ("train" in y and int(labels.min()) == int(labels.max())):
-        raise ValueError(f"{y}: all examples are of one class; there must be two at least.")
 
 
 def _warn_of_copies(name: str, split: Split, train: Split) -> None:
@@ -318,19 +308,22 @@ def _warn_of_copies(name: str, split: Split, train: Split) -> None:
         warnings.warn(text, UserWarning, stacklevel=4)
 
 
-def _held_out(train: Split, name: str) -> tuple[Split, Split]:
-    """Return the rest of a training split, and a part of each class held out of it; copies stay together."""
+def _held_out(train: Split, name: str, *, by_class: bool) -> tuple[Split, Split]:
+    """Return the rest of a training split, and a part of it, or of each class, held out; copies stay together."""
     first = first_occurrences(train.inputs)
     is_first = first == torch.arange(len(first))
-    present = torch.unique(train.labels)
-    counts = train.labels[is_first].bincount(minlength=int(present.max()) + 1)[present]
-    if (lacking := present[counts < 2]).numel():
+    strata = train.labels if by_class else torch.zeros_like(first)
+    present = torch.unique(strata)
+    counts = strata[is_first].bincount(minlength=int(present.max()) + 1)[present]
+    fewest = 2 if by_class else FEWEST
+    if (lacking := present[counts < fewest]).numel():
+        where = f" of class {int(lacking[0])}" if by_class else ""
         raise ValueError(
-            f"x_{name}: it is not given, and cannot be held out of x_train, which has less than two distinct examples "
-            f"of class {int(lacking[0])}."
+            f"x_{name}: it is not given, and cannot be held out of x_train, which has less than "
+            f"{'two' if by_class else FEWEST} distinct examples{where}."
         )
     rows = is_first.nonzero().flatten()
-    _, out = hold_out(train.labels[rows], HELD_OUT, stream=f"python {name}")
+    _, out = hold_out(strata[rows], HELD_OUT, stream=f"python {name}")
     is_out = torch.zeros(len(first), dtype=torch.bool)
     is_out[rows[out]] = True
     is_out = is_out[first]
@@ -339,19 +332,11 @@ def _held_out(train: Split, name: str) -> tuple[Split, Split]:
     return Split(train.inputs[rest], train.labels[rest]), Split(train.inputs[out], train.labels[out])
 
 
-def _names_of(label: str, targets: Sequence[Any]) -> list[str]:
-    """Return the names of the classes, as torchvision sorts folders. Raises ValueError for both words and numbers."""
-    try:
-        return sorted(map(str, sorted(set(targets))))
-    except TypeError:
-        raise ValueError(
-            f"label = {label!r}: its values cannot be sorted; make them all words or all numbers."
-        ) from None
-
-
-def _positions(name: str, values: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Return the position of each name among the classes. Raises ValueError for a name that is not among them."""
+def positions(name: str, values: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Return the position of each name (N,) among the classes. Raises ValueError for a name that is not among them."""
     places = {str(class_name): place for place, class_name in enumerate(classes)}
+    if values.ndim != 1:
+        raise ValueError(f"{name}: names of shape {values.shape}; give one for each example, or 0 and 1.")
     texts = [str(value) for value in values.tolist()]
     if unknown := next((text for text in texts if text not in places), None):
         raise ValueError(f'{name}: "{unknown}" is not one of the classes {", ".join(map(str, classes))}.')

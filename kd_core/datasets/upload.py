@@ -41,6 +41,13 @@ NUMBERS = {
     "teacher": "mlp", "teacher_widths": "96-96", "student": "mlp", "student_widths": "16-16", "schedule": "cosine",
     "label_weight": "0.5", "weight": "0.5",
 }  # fmt: skip
+ROWS = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
+
+
+def recommended_settings(*, is_text: bool, is_image: bool, is_number: bool) -> Mapping[str, str]:
+    """Return settings that suit somebody's own texts, images of 16 pixels or more, or rows of numbers."""
+    networks = TEXTS if is_text else IMAGES if is_image else NUMBERS if is_number else ROWS
+    return {**NUMBERS, **networks} if is_number else networks
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Uploaded(Dataset):
     source: ClassVar[str] = "a file that you uploaded"
     licence: ClassVar[str] = "whatever you may do with it"
     is_uploaded: ClassVar[bool] = True
-    recommended: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
+    recommended: ClassVar[Mapping[str, str]] = ROWS
 
     id: str = text("", 32, "Id of the upload.", label="Upload")
 
@@ -74,10 +81,12 @@ class Uploaded(Dataset):
             return self.recommended
         if upload.kind in ("boxes", "masks"):
             return BOXES if upload.kind == "boxes" else MASKS
-        form, is_number = form_of(upload.kind), target_of(upload.kind) == REGRESSION
-        is_large = form == "images" and min(upload.shape[1:]) >= 16
-        networks = TEXTS if form == "text" else IMAGES if is_large else NUMBERS if is_number else self.recommended
-        return {**NUMBERS, **networks} if is_number else networks
+        form = form_of(upload.kind)
+        return recommended_settings(
+            is_text=form == "text",
+            is_image=form == "images" and min(upload.shape[1:]) >= 16,
+            is_number=target_of(upload.kind) == REGRESSION,
+        )
 
     @property
     def loaded_bytes(self) -> int:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from kd_core.base.events import Event
 from kd_core.base.metrics import accuracy, agreement, nll
@@ -187,6 +188,11 @@ class Task(Plugin):
         Events and test metrics have it under the key ``accuracy``, and verdicts compare it.
         """
         return accuracy(rows, labels)
+
+    def chance(self, labels: Tensor) -> float:
+        """Return the score of rows that all give the commonest of the labels (N,)."""
+        counts = labels.bincount(minlength=2)
+        return self.score(F.one_hot(counts.argmax(), len(counts)).double().expand(len(labels), -1), labels)
 
     def loss(self, rows: Tensor, labels: Tensor) -> float:
         """Return the mean loss of rows of logits (N, K) with labels (N,), in nats."""

@@ -148,8 +148,14 @@ X, Y = torch.randn(9, 2), torch.arange(9) % 3
         ((X, Y, X, Y + 1), ["y_val", "label 3", "0 to 2"]),
         ((X, Y, X, Y, X, Y + 1), ["y_test", "label 3"]),
         ((X, Y[:4]), ["y_train", "9 examples"]),
-        ((X, torch.eye(9)), ["y_train", "(9, 9)"]),
-        ((X, Y + 0.5), ["y_train", "whole number"]),
+        ((X, torch.eye(9)), ["x_val", "less than two distinct examples", "class"]),
+        ((X, Y + 0.5), ["x_val", "less than 15 distinct"]),
+        ((X, Y[:, None].expand(-1, 3)), ["y_train", "(9, 3)", "not all 0 and 1"]),
+        ((X, torch.zeros(9, 2, 2)), ["y_train", "(9, 2, 2)", "0 and 1, or of numbers"]),
+        ((X, torch.ones(9, 3)), ["y_train", "nothing to learn"]),
+        ((X, torch.full((9,), 0.5)), ["y_train", "nothing to learn"]),
+        ((X, torch.where(Y == 1, torch.nan, 0.5)), ["y_train", "3 labels are NaN or infinite"]),
+        ((X, torch.eye(9), X, Y), ["y_val", "(9,)"]),
         ((X, Y, X[:, :1], Y), ["x_val", "(1,)", "(2,)"]),
         ((X[:0], Y[:0]), ["x_train", "example"]),
         ((X[:, 0], Y), ["x_train", "(9,)"]),
@@ -204,8 +210,8 @@ def test_a_data_set_of_anything_but_pairs_of_tensors_is_refused() -> None:
         (X.to(torch.complex64), Y, "x_train: a tensor of torch.complex64 .*real numbers"),
         (X.to("meta"), Y, "x_train: .*dense"),
         (torch.tensor(1.0), torch.tensor(0), "x_train: a single number"),
-        (X, torch.where(Y == 1, torch.inf, 0.0), "y_train: a label is no whole number"),
-        (X, torch.where(Y == 1, 1e30, 0.0), "y_train: a label is no whole number"),
+        (X, torch.where(Y == 1, torch.inf, 0.0), "y_train: 3 labels are NaN or infinite"),
+        (X, torch.where(Y == 1, 1e31, 0.0), "y_train: a label is not between ±1e[+]30: choose a larger unit"),
         (X, Y * 10**9, "y_train: the largest label is 2000000000; there may be 100,000 classes"),
     ],
 )
@@ -222,6 +228,8 @@ def test_tensors_that_nothing_can_be_learned_from_are_refused(x: Tensor, y: Tens
         ({"mean": (0,), "std": (0,)}, "std = .0,.: each number must be above 0"),
         ({"mean": (float("nan"),), "std": (1,)}, "mean = .nan,.: each number must be finite"),
         ({"mean": (0, 1, 2), "std": (1,)}, "mean: 3 numbers were given; it must have 1[.]"),
+        ({"task": "language"}, "task = 'language': choose one of auto, classification, multi_label, regression"),
+        ({"task": "multi_label"}, "y_train: labels of shape .9,.; it must be 0 or 1 for each class"),
     ],
 )
 def test_names_and_scales_of_another_kind_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -260,11 +268,94 @@ def test_frames_with_odd_columns_are_refused_with_their_name() -> None:
         (pd.concat([frame, frame[["x"]]], axis=1), "train: it has several columns x"),
         (frame[["y"]], "train: it has no column but the label 'y'"),
         (frame.assign(y=[1, "a"] * 3), "label = 'y': its values cannot be sorted"),
+        (
+            pd.DataFrame({"t": [*(f"a text of its own, number {n}" for n in range(5)), ""], "y": [0, 1] * 3}),
+            "t: 1 of 6",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             kd.Data.from_pandas(bad, label="y")
     with pytest.raises(ValueError, match="validation: its columns are not those of train; they differ in z"):
         kd.Data.from_pandas(frame.assign(z=1.0), frame, label="y")
+
+
+def numbers(count: int = 60) -> tuple[Tensor, Tensor]:
+    x = torch.randn(count, 3, generator=torch.Generator().manual_seed(2))
+    return x, 1000 + 50 * x[:, 0] + x[:, 1]
+
+
+def test_zeros_and_ones_are_several_labels_unless_each_example_has_one() -> None:
+    x, y = numbers()
+    several = torch.stack([y > 1000, y > 1050, y < 990], 1)
+    for labels in (several, several.long(), several.float()):
+        data = kd.Data.from_tensors(x, labels, classes=["a", "b", "c"])
+        assert data.task == kd.tasks.MultiLabel(classes=3)
+        rows = {tuple(row): label for row, label in zip(x.tolist(), several.long().tolist(), strict=True)}
+        for split in data.splits.values():
+            assert [rows[tuple(row)] for row in split.inputs.tolist()] == split.labels.tolist()
+    one_hot = torch.eye(3)[torch.arange(60) % 3]
+    assert kd.Data.from_tensors(x, one_hot).task == kd.tasks.Classification()
+    assert kd.Data.from_tensors(x, one_hot, task="multi_label").task == kd.tasks.MultiLabel(classes=3)
+
+
+def test_numbers_are_standardised_by_the_training_set_and_have_their_unit() -> None:
+    x, y = numbers()
+    for labels, names in ((y, ("number",)), (torch.stack([y, -y], 1), ("number 0", "number 1"))):
+        data = kd.Data.from_tensors(x, labels)
+        assert (data.task, data.classes) == (kd.tasks.Regression(), names)
+        scaler = StandardScaler().fit((labels[torch.isin(x[:, 0], data.train.inputs[:, 0])]).reshape(-1, len(names)))
+        assert (data.label_centre, data.label_scale) == (
+            pytest.approx(scaler.mean_.tolist()),
+            pytest.approx(scaler.scale_.tolist()),
+        )
+        for split in data.splits.values():
+            units = split.labels * torch.tensor(data.label_scale) + torch.tensor(data.label_centre)
+            exact = 1000 + 50 * split.inputs[:, 0] + split.inputs[:, 1]
+            torch.testing.assert_close(units[:, 0], exact, rtol=1e-5, atol=1e-3)
+
+
+def test_whole_numbers_are_classes_where_they_are_few() -> None:
+    x, y = numbers()
+    assert kd.Data.from_tensors(x, y.round() % 4).task == kd.tasks.Classification()
+    assert kd.Data.from_tensors(x, y.round()).task == kd.tasks.Regression()
+    assert kd.Data.from_tensors(x, torch.arange(60) % 4, task="regression").task == kd.tasks.Regression()
+
+
+TEXTS = np.array([f"line {number} of a text with {'few' if number % 3 else 'many'} words" for number in range(60)])
+
+
+def test_texts_are_code_points_of_one_length_with_labels_of_any_kind() -> None:
+    _, y = numbers()
+    labels = {"classification": np.arange(60) % 2, "multi_label": np.eye(60, 3) + np.eye(60, 3, -1), "regression": y}
+    for kind, values in labels.items():
+        data = kd.Data.from_numpy(TEXTS, values)
+        assert data.task.name == f"text_{kind}"
+        assert {len(split.inputs[0]) for split in data.splits.values()} == {max(map(len, TEXTS))}
+        texts = [text for split in data.splits.values() for text in data.task.text_of(split.inputs, data)]
+        assert sorted(texts) == sorted(TEXTS)
+    with pytest.raises(ValueError, match="x_val: numbers were given, and x_train holds texts"):
+        kd.Data.from_numpy(TEXTS, labels["classification"], np.zeros((60, 1)), labels["classification"])
+    with pytest.raises(ValueError, match="x_train: 1 of 60 texts are empty"):
+        kd.Data.from_numpy(np.where(np.arange(60) == 7, " ", TEXTS), labels["classification"])
+
+
+def test_the_label_columns_of_a_frame_say_the_task() -> None:
+    x, y = numbers()
+    frame = pd.DataFrame(x.numpy(), columns=["p", "q", "r"])
+    flags = frame.assign(high=(y > 1000).numpy(), low=(y < 1050).numpy())
+    joined = frame.assign(tags=["red|blue" if one > 1000 else "blue" for one in y])
+    for data, task, names in (
+        (kd.Data.from_pandas(frame.assign(price=y.numpy()), label="price"), "regression", ("price",)),
+        (kd.Data.from_pandas(frame.assign(age=y.numpy().round().astype(int)), label="age"), "regression", ("age",)),
+        (kd.Data.from_pandas(flags, label=["high", "low"]), "multi_label", ("high", "low")),
+        (kd.Data.from_pandas(joined, label="tags"), "multi_label", ("blue", "red")),
+        (kd.Data.from_pandas(frame, label=["q", "r"]), "regression", ("q", "r")),
+        (kd.Data.from_pandas(pd.DataFrame({"text": TEXTS, "y": y}), label="y"), "text_regression", ("y",)),
+    ):
+        assert (data.task.name, data.classes) == (task, names)
+    assert data.task.text_of(data.test.inputs, data)[0] in TEXTS
+    few = kd.Data.from_pandas(frame.assign(stars=[1, 2, 3] * 20), label="stars")
+    assert (few.task.name, few.classes) == ("classification", ("1", "2", "3"))
 
 
 def test_data_made_by_hand_are_checked_when_they_are_used() -> None:

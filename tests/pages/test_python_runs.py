@@ -22,7 +22,9 @@ pytestmark = pytest.mark.slow
 
 SEED = torch.Generator().manual_seed(0)
 IMAGES = kd.Data.from_tensors(torch.randn(60, 1, 8, 8, generator=SEED), torch.arange(60) % 4)
-FRAME = pd.DataFrame({"size": range(60), "colour": ["red", "blue", "green"] * 20, "kind": ["a", "b"] * 30})
+FRAME = pd.DataFrame({
+    "size": range(60), "colour": ["red", "blue", "green"] * 20, "weight": [n % 17 / 3 for n in range(60)]
+})  # fmt: skip
 
 
 class Small(nn.Module):
@@ -50,7 +52,8 @@ RUNS: dict[str, dict[str, Any]] = {
     "modules": {"dataset": IMAGES, "teacher": Small(), "student": Small(), "loss": squares},
     "features": {"dataset": IMAGES, "teacher": Small(), "student": Small, "loss": "attention"},
     "logits": {"dataset": IMAGES, "teacher": torch.zeros(44, 4), "student": "mlp"},
-    "frame": {"dataset": kd.Data.from_pandas(FRAME, label="kind")},
+    "numbers": {"dataset": kd.Data.from_pandas(FRAME, label="weight")},
+    "several texts": {"dataset": kd.Data.from_numpy([f"text number {n}" for n in range(60)], torch.eye(60, 3) * 1)},
 }
 
 
@@ -76,7 +79,8 @@ def test_every_page_opens_a_run_from_python(
     start: Callable[..., str], open_page: Callable[..., AppTest], kind: str
 ) -> None:
     run = start(**RUNS[kind])
-    for page, name in (("distill", "run"), ("temperature", "run"), ("inspect", "run"), ("compare", "runs")):
+    of_classes = [("temperature", "run"), ("inspect", "run")] * (kind not in ("numbers", "several texts"))
+    for page, name in (("distill", "run"), *of_classes, ("compare", "runs")):
         app = open_page(page, **{name: run, "autoplay": "0"})
         assert not app.error, (page, [error.value for error in app.error])
 

@@ -55,6 +55,8 @@ def test_distill_offers_the_data_and_shows_the_result(open_page: Open, run_on: R
     assert MEASURES[dataset] <= set(app.dataframe[0].value.columns)
     assert f"test {SCORES[dataset]}" in app.dataframe[0].value.columns
     assert f"{SCORES[dataset]} on the test set" in texts_of(app)
+    for toggle in [one for one in app.toggle if one.label == "Look for possible improvements"]:
+        assert not toggle.set_value(True).run().error
 
 
 @pytest.mark.parametrize("page", ["temperature", "inspect", "compress"])

@@ -21,6 +21,10 @@ from kd_core.config.run import from_flat
 from kd_core.datasets import blobs, load
 from kd_core.tasks import Task, score_title
 from kd_core.tasks.classification import Classification
+from kd_core.tasks.detection import Detection
+from kd_core.tasks.multi_label import MultiLabel
+from kd_core.tasks.regression import Regression
+from kd_core.tasks.segmentation import Segmentation
 from kd_core.training.evaluation import evaluate_on_test
 from kd_core.training.loop import Trainer
 
@@ -52,6 +56,14 @@ def test_the_test_metrics_have_the_score_of_the_task_and_count_no_examples() -> 
     assert metrics["accuracy"] == pytest.approx(balanced_accuracy_score(data.test.labels, predicted))
     assert metrics["examples"] == 0
     assert "correct" not in metrics
+
+
+def test_chance_is_the_score_of_one_answer_for_every_example() -> None:
+    labels = torch.tensor([0, 1, 1, 1, 0, 1])
+    assert Classification().chance(labels) == pytest.approx(4 / 6)
+    assert Segmentation().chance(labels) == pytest.approx((4 / 6 + 0) / 2)  # IoU of either class
+    assert MultiLabel(classes=2).chance(labels) == pytest.approx((1 / 3 + 3 / 3) / 2)  # precision of a random order
+    assert Regression().chance(labels[:, None].float()) == Detection().chance(labels) == 0
 
 
 def test_every_network_learns_the_further_losses_and_is_evaluated_by_the_score(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ class RunFeatures:
         config: The run's configuration.
         tests: Test metrics of all finished seeds of the configuration.
         seeds: These seeds.
-        chance: Fraction of the commonest class in the test set.
+        chance: Score on the test set of giving the commonest label to every example.
         comparison: Which networks the verdict compares.
         teacher: Role of the teacher; "" without one that was trained before the student.
         student: Curves of the distilled student.
@@ -123,7 +123,8 @@ def extract_features(
         config: The run's configuration.
         events: At least the run's events of the kinds in :data:`curve_features.EVENTS`.
         tests: Test metrics by seed, those of this run among them.
-        logits: Logits (N, K) by role on the student's training examples; None where no weights are stored.
+        logits: Logits (N, K) by role on the student's training examples; None where there are no classes, or no weights
+            are stored.
         labels: Labels (N,) of these examples as the student was given them.
         skipped: Skipped updates by phase.
 
@@ -144,9 +145,9 @@ def extract_features(
             soft_targets = soft_target_features(logits[teacher], temperature)
         imitation = imitation_features(logits[comparison.role], logits[teacher], labels, temperature or 1.0)
     data = load(config.dataset)
-    counts = data.task.row_labels(data.test.labels)[data.task.labelled_rows(data.test.labels)].bincount()
+    test_labels = data.task.row_labels(data.test.labels)[data.task.labelled_rows(data.test.labels)]
     return RunFeatures(
-        config, tuple(tests.values()), tuple(tests), int(counts.max()) / int(counts.sum()), comparison, teacher,
+        config, tuple(tests.values()), tuple(tests), data.task.chance(test_labels), comparison, teacher,
         curves.curves[comparison.role], curves.curves[comparison.control], curves.parameters, soft_targets, imitation,
         _skipped_of(comparison.role, config, skipped),
     )  # fmt: skip
@@ -227,7 +228,7 @@ def features_of_run(store: Store, run: Run, siblings: Sequence[Run] = ()) -> Run
     """
     tests = {each.seed: each.test for each in (*siblings, run) if each.test}
     replay, logits, labels = Replay(store, run), None, None
-    if replay.snapshots:
+    if replay.snapshots and replay.data.task.has_class_rows:
         roles = {teacher_of(run.config), run.config.scheme.comparison.role}
         networks, split = replay.networks(replay.snapshot_at(-1)), replay.splits[TAUGHT]
         task = replay.data.task

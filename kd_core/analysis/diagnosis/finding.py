@@ -46,14 +46,23 @@ def finding(name: str, sentence: str, evidence: str, strength: float, remedy: Re
     return Finding(name, sentence, evidence, min(1.0, max(0.0, strength)), remedy.label, remedy.changes)
 
 
+def kappa(features: RunFeatures, score: float) -> float:
+    """Return Cohen's kappa of a score against the commonest label; 0 is chance, 1 is every example right."""
+    return (score - features.chance) / (1 - features.chance) if features.chance < 1 else 1.0
+
+
 def teacher_kappa(features: RunFeatures) -> float | None:
-    """Return Cohen's kappa of the teacher against the commonest class; 0 is chance, 1 is every example right."""
+    """Return :func:`kappa` of the teacher; None without one."""
     teacher = features.mean(features.teacher) if features.teacher else None
-    return None if teacher is None else (teacher - features.chance) / (1 - features.chance)
+    return None if teacher is None else kappa(features, teacher)
 
 
 def standard_error(features: RunFeatures, first: float, second: float) -> float:
-    """Return the standard error of the difference of two accuracies, as if the test examples were drawn twice."""
+    """Return the standard error of the difference of two accuracies, as if the test examples were drawn twice.
+
+    Other scores count as accuracies of 0 to 1.
+    """
+    first, second = (min(1.0, max(0.0, score)) for score in (first, second))
     examples = (features.mean(features.comparison.role, "examples") or 1.0) * len(features.tests)
     return math.sqrt((first * (1 - first) + second * (1 - second)) / examples)
 

@@ -6,7 +6,7 @@ import math
 
 from kd_core.analysis.diagnosis import remedies
 from kd_core.analysis.diagnosis.features import RunFeatures
-from kd_core.analysis.diagnosis.finding import Finding, finding, percent, points, signed
+from kd_core.analysis.diagnosis.finding import Finding, finding, kappa, percent, points, signed
 from kd_core.analysis.diagnosis.remedies import first_fitting
 from kd_core.analysis.intervals import estimate_gain
 from kd_core.analysis.verdict import verdict
@@ -27,12 +27,13 @@ def labels_suffice(features: RunFeatures) -> Finding | None:
     best = features.mean(features.teacher) or 1.0
     if count < MANY * len(data.classes) or abs(best - control) > ROOM:
         return None
-    if (control - features.chance) / (1 - features.chance) < LEARNED:  # both are bad, which is another problem
+    if kappa(features, control) < LEARNED:  # both are bad, which is another problem
         return None
+    title = data.task.score_title
     return finding(
-        "labels suffice", "The labels alone are nearly enough to reach the best accuracy.",
+        "labels suffice", f"The labels alone are nearly enough to reach the best {title}.",
         f"With {count:,} labelled {data.noun} and no label noise the baseline reaches {percent(control)}, and "
-        f"{percent(best)} {'is the teacher’s accuracy' if features.teacher else 'is the maximum'}",
+        f"{percent(best)} {f'is the teacher’s {title}' if features.teacher else 'is the maximum'}",
         1 - max(0.0, best - control) / (2 * ROOM), first_fitting(features.config, remedies.more_room(features.config)),
     )  # fmt: skip
 

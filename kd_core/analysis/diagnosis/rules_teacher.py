@@ -24,7 +24,7 @@ def near_chance(features: RunFeatures) -> Finding | None:
         return None
     return finding(
         "teacher near chance", "Your teacher is hardly better than chance, so there is nothing to learn from it.",
-        f"Teacher {accuracy(features, features.teacher)} on the test set, always predicting the commonest class "
+        f"Teacher {accuracy(features, features.teacher)} on the test set, always giving the commonest answer "
         f"{percent(features.chance)}",
         1 - max(0.0, kappa) / SLIGHT, first_fitting(features.config, remedies.better_teacher(features.config)),
     )  # fmt: skip

@@ -50,12 +50,13 @@ def too_few_steps(features: RunFeatures) -> Finding | None:
     if student < least or steps_too_large(features):
         return None
     strength = min(1.0, (student - least) / (STEEP - least))
+    title = features.config.dataset.task.validation_score_title
     comparison = f"the baseline’s by {points(control)}" if both else f"the baseline’s has settled ({signed(control)})"
     return finding(
         "too few steps",
         "Both were still learning when training ended." if both else "Your student was still learning; distilled "
         "students often start slower and overtake later.",
-        f"From the third quarter to the last your student’s validation accuracy rose by {points(student)}, "
+        f"From the third quarter to the last your student’s {title} on the validation set rose by {points(student)}, "
         f"{comparison}",
         strength if both else strength / 2, first_fitting(features.config, remedies.longer(features.config)),
     )  # fmt: skip

@@ -240,8 +240,12 @@ def _text(
             raise RefusedError("none of its columns but the label holds text: choose kind = table.")
         return max(words, key=lambda at: profiles[at].letters / profiles[at].count)
     texts = inputs or [at for at, reason in ignored.items() if reason.startswith("text")]
-    is_text = choices.kind == "auto" and len(texts) == 1 and _useless(profiles[texts[0]]).startswith("text")
-    return texts[0] if is_text else None
+    return texts[0] if choices.kind == "auto" and len(texts) == 1 and is_text(profiles[texts[0]]) else None
+
+
+def is_text(one: Profile) -> bool:
+    """Return whether the cells of a column are texts, most of which are different."""
+    return _useless(one).startswith("text")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -303,8 +307,12 @@ def _may_be_classes(one: Profile) -> bool:
     """Return whether a column has few values, each of them several times, or words."""
     if one.values is None or len(one.values) < 2 or one.count < 2 * len(one.values):
         return False
-    is_code = one.is_whole and (len(one.values) <= FEW_NUMBERS or one.count >= 20 * len(one.values))
-    return is_code or not one.is_number
+    return (one.is_whole and may_be_codes(len(one.values), one.count)) or not one.is_number
+
+
+def may_be_codes(different: int, count: int) -> bool:
+    """Return whether so many whole numbers, of which so many are different, may be classes."""
+    return different <= min(FEW_NUMBERS, count // 2) or count >= 20 * different
 
 
 def _is_flag(one: Profile) -> bool:

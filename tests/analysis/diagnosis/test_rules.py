@@ -55,6 +55,13 @@ def test_numbers_without_a_reason_give_no_finding() -> None:
     assert diagnose(QUIET) == []
 
 
+def test_numbers_that_are_predicted_and_a_test_set_of_one_class_are_diagnosed_as_well() -> None:
+    config = from_flat({"dataset": "friedman"})
+    losing = replace(QUIET, config=config, chance=0.0, tests=(accuracies(-0.1, -0.3, -0.2),), soft_targets=None)
+    assert "Teacher -10.0 %" in only(losing, "teacher near chance").summary
+    assert diagnose(replace(QUIET, chance=1.0, tests=(accuracies(1.0, 0.9, 1.0),)))
+
+
 LARGE = replace(SETTLED, loss=(10.0, 30.0, 9.0, 9.0), teacher_loss=9.0, peak=4.0)
 STUCK = Imitation(0.3, 0.7, 0.8, 50)
 SMALL = Imitation(0.5, 0.4, 0.6, 50)
