@@ -66,7 +66,7 @@ class PythonDataset(Dataset):
             Split(state.tensors[f"{name}/inputs"], state.tensors[f"{name}/labels"]) for name in NAMES
         )
         values = state.values
-        scale = {name: tuple(values[name]) for name in ("classes", "mean", "std")}
+        scale: dict[str, Any] = {name: tuple(values[name]) for name in ("classes", "mean", "std")}
         scale |= {name: tuple(values.get(name, ())) for name in ("label_centre", "label_scale", "notes")}
         true_labels = state.tensors.get("true_labels")
         return Data(train, validation, test, task=self.task, true_labels=true_labels, **scale)
@@ -91,7 +91,7 @@ def as_dataset(data: Data) -> Dataset:
         _python_labels.check(f"{argument}.labels", split.labels, len(data.classes), data.task)
     structure = repr((data.shape, data.classes, [len(split) for split in data.splits.values()]))
     tensors = [tensor for split in data.splits.values() for tensor in (split.inputs, split.labels)]
-    scale = (data.mean, data.std, data.fill)
+    scale: tuple[Any, ...] = (data.mean, data.std, data.fill)
     if data.task != Classification():  # other keys are those of earlier versions
         scale += (data.task.to_dict(), data.label_centre, data.label_scale)
     key = descriptions.make_key("data", structure, [*tensors, repr(scale)])
@@ -130,7 +130,7 @@ def _dataset_class(data: Data | None, task: Task) -> type[Dataset]:
     is_image = data is not None and data.has_images and data.shape[0] in (1, 3) and min(data.shape[1:]) >= 16
     is_text = task.inputs == CHARACTERS
     recommended = recommended_settings(is_text=is_text, is_image=is_image, is_number=isinstance(task, Regression))
-    body = {"__doc__": "Given data.", "__module__": __name__}
+    body: dict[str, Any] = {"__doc__": "Given data.", "__module__": __name__}
     body |= {"data": data, "given_task": task, "recommended": recommended}
     return dataclass(frozen=True)(type("PythonDataset", (PythonDataset,), body))
 
@@ -224,7 +224,7 @@ def text_inputs(texts: Mapping[str, np.ndarray]) -> tuple[dict[str, Tensor], lis
     if not sum(lengths):
         raise ValueError(f"{next(iter(texts))}: there is no text.")
     inputs, notes = to_inputs([text for value in texts.values() for text in value.tolist()])
-    return dict(zip(texts, inputs.split(lengths), strict=True)), notes
+    return dict(zip(texts, torch.split(inputs, lengths), strict=True)), notes
 
 
 def from_datasets(sources: Mapping[str, Any], classes: Sequence[str], task: str) -> Parts:

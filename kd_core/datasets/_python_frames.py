@@ -57,7 +57,7 @@ def from_frames(
         table = _table(_filled(columns, frames["train"]))
         values = torch.from_numpy(table.to_numpy(np.float64, copy=True))  # the frame may be read-only
     splits: dict[str, Pair] = {"val": (None, None), "test": (None, None)}
-    for name, *pair in zip(tables, values.split(counts), targets.split(counts), strict=True):
+    for name, *pair in zip(tables, torch.split(values, counts), torch.split(targets, counts), strict=True):
         splits[NAMES[name]] = (pair[0], pair[1])
     parts = from_arrays(splits, names, task=task, is_text=has_texts)
     if has_texts:

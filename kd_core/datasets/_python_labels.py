@@ -93,7 +93,7 @@ def _target(labels: Tensor, task: str, *, is_table: bool) -> str:
             return REGRESSION
         return CLASSIFICATION if _are_flags(labels) and bool((labels.sum(1) == 1).all()) else MULTI_LABEL
     is_whole = torch.equal(labels, labels.round()) and int(labels.abs().max()) < MAX_CODE
-    are_many = is_float and is_table and not may_be_codes(len(labels.unique()), len(labels))
+    are_many = is_float and is_table and not may_be_codes(len(torch.unique(labels)), len(labels))
     return CLASSIFICATION if is_whole and not are_many else REGRESSION
 
 
