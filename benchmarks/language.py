@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from benchmarks.support.cells import machine
+from kd_core.analysis.writing.coverage import differences, ways
 from kd_core.base.events import Finished
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.comparison import TestMetrics
-from kd_core.config.run import from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.tasks import Measure
 from kd_core.tasks.language import Language
 from kd_core.training.loop import PhaseCache, Trainer
@@ -26,22 +27,12 @@ from tools.docs import DOCS
 
 PAGE = DOCS / "language.md"
 TABLE = re.compile(r"(<!-- language:begin .*? -->\n).*?(<!-- language:end -->)", re.DOTALL)
-ON_POLICY = {"scheme": "on_policy"}
-ROWS: Mapping[str, Mapping[str, str]] = {
-    "forward KL": {"divergence": "forward"},
-    "Jensen–Shannon, β 0.5": {"divergence": "jensen-shannon"},
-    "reverse KL": {"divergence": "reverse"},
-    "the teacher’s text (sequence level)": {"scheme": "sequence_level"},
-    "on-policy forward KL": {**ON_POLICY, "divergence": "forward"},
-    "on-policy Jensen–Shannon": {**ON_POLICY, "divergence": "jensen-shannon"},
-    "on-policy reverse KL": {**ON_POLICY, "divergence": "reverse"},
-}
 
 
-def train(settings: Mapping[str, str], seed: int, cache: PhaseCache) -> tuple[TestMetrics, float]:
+def train(config: RunConfig, seed: int, cache: PhaseCache) -> tuple[TestMetrics, float]:
     """Return the test metrics of a run, and the seconds that it took with a teacher that is there."""
     before = time.process_time()
-    *_, last = Trainer(from_flat({"dataset": "python_docs", "seed": str(seed), **settings}), cache=cache)
+    *_, last = Trainer(config.with_flat(seed=str(seed)), cache=cache)
     assert isinstance(last, Finished)
     return last.test, time.process_time() - before
 
@@ -70,17 +61,23 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     cache: PhaseCache = {}
-    train({"control": "false"}, 0, cache)  # the teacher
-    units = [f"{one.title}{f', {one.unit}' if one.unit else ''}" for one in Language.measures]
+    config = from_flat({"dataset": "python_docs"})
+    train(config.with_flat(control="false"), 0, cache)  # the teacher
+    units = [one.column for one in Language.measures]
     rows = [f"| student learns from | {' | '.join(units)} | seconds |", f"|---|{'---:|' * (len(units) + 1)}"]
-    for title, settings in ROWS.items():
-        results = [train(settings, seed, cache) for seed in range(seeds)]
+    tests: dict[str, dict[int, TestMetrics]] = {}
+    for title, way in ways(config).items():
+        results = [train(way, seed, cache) for seed in range(seeds)]
+        tests[title] = {seed: test for seed, (test, _) in enumerate(results)}
         if len(rows) == 2:
             rows.append(line("(the teacher itself)", [results[0][0]["teacher"]]))
             rows.append(line("the text alone (control)", [test["baseline"] for test, _ in results]))
         rows.append(line(title, [test["student"] for test, _ in results], [took for _, took in results]))
         print(rows[-1], flush=True)
-    table = "\n".join(rows) + f"\n\nMean ± standard deviation over {seeds} seeds. Measured on {machine()}.\n"
+    contrasts = [f"- {sentence}" for sentence in differences(tests, Language.measures)]
+    print(*contrasts, sep="\n", flush=True)
+    note = f"Mean ± standard deviation over {seeds} seeds. Measured on {machine()}. Differences with 95 % intervals:"
+    table = "\n".join([*rows, "", note, "", *contrasts, ""])
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(TABLE.sub(lambda match: match[1] + table + match[2], text), encoding="utf-8")
 

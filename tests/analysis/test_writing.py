@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from scipy import stats
 
 from kd_core.analysis.examples import thumbnails
 from kd_core.analysis.replay import Replay, open_replay
 from kd_core.analysis.writing.continuation import continue_text, next_character_logits
-from kd_core.analysis.writing.coverage import in_one_line, measures_of, ways
+from kd_core.analysis.writing.coverage import differences, in_one_line, measures_of, ways
 from kd_core.base.options import options_of
 from kd_core.config import presets
 from kd_core.config.comparison import Comparison
@@ -22,6 +23,7 @@ from kd_core.datasets import load
 from kd_core.methods.divergence import Divergence
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED, family_of
+from kd_core.tasks.language import Language
 from tools.testing.waiting import wait_for_end
 
 pytestmark = pytest.mark.slow
@@ -100,7 +102,8 @@ def test_every_way_has_the_networks_and_updates_of_the_run_and_a_key_in_the_stor
         flat = way.flat()
         del flat["seed"]
         assert presets.family(flat) == family_of(way)
-    assert configs["On-policy, reverse KL"].method.values()["divergence"] == "reverse"
+    for kind, title in (("forward", "forward KL"), ("jensen-shannon", "Jensen–Shannon"), ("reverse", "reverse KL")):
+        assert configs[f"On-policy, {title}"].method.values()["divergence"] == kind
 
 
 def test_a_scheme_that_these_settings_do_not_allow_is_no_way() -> None:
@@ -115,6 +118,22 @@ def test_measures_are_means_and_deviations_over_seeds() -> None:
     assert measures.means == {"real_words": pytest.approx(0.3)}
     assert measures.spreads == {"real_words": pytest.approx(0.07**0.5)}
     assert measures_of("Forward KL", "baseline", tests, ["real_words"]) is None
+
+
+def test_differences_of_ways_are_paired_by_seed_with_the_interval_of_student() -> None:
+    bits = {0: (2.9, 3.12), 1: (2.85, 3.1), 2: (2.99, 3.08)}
+    tests = {
+        "On-policy, reverse KL": {seed: {"student": {"teacher_bits": ours}} for seed, (ours, _) in bits.items()},
+        "Reverse KL": {seed: {"student": {"teacher_bits": bits[seed][1]}} for seed in (2, 0, 1)},
+        "Forward KL": {0: {"student": {"bits_per_character": 2.7}, "baseline": {"bits_per_character": 2.72}}},
+    }
+    pairs = [ours - theirs for ours, theirs in bits.values()]
+    low, high = stats.ttest_1samp(pairs, 0).confidence_interval(0.95)
+    (sentence,) = differences(tests, Language.measures)  # of one seed there is no interval
+    assert sentence.replace("\u00a0", " ").replace("−", "-") == (
+        "On-policy, reverse KL beside reverse KL, Teacher’s bits on its texts: "
+        f"{sum(pairs) / 3:+.2f} bits ({low:+.2f} to {high:+.2f}, 3 seeds)."
+    )
 
 
 def runs_with(*pairs: tuple[tuple[float, float], tuple[float, float]]) -> list[dict[str, dict[str, float]]]:

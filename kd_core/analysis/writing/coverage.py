@@ -12,8 +12,10 @@ from typing import Final
 import numpy as np
 
 from kd_core.analysis.intervals import mean_interval
+from kd_core.base.marks import SPACE, signed
 from kd_core.base.registry import plugins
 from kd_core.config.comparison import Comparison, TestMetrics
+from kd_core.config.plan import BASELINE, STUDENT
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.methods.divergence import (
@@ -26,12 +28,22 @@ from kd_core.methods.divergence import (
 )
 from kd_core.schemes import Scheme
 from kd_core.schemes.offline import Offline
+from kd_core.schemes.on_policy import OnPolicy
+from kd_core.tasks import Measure
 
 DIVERGENCES: Final = {
     FORWARD: "Forward KL", SKEWED_FORWARD: "Skewed forward KL", JENSEN_SHANNON: "Jensen–Shannon",
     SKEWED_REVERSE: "Skewed reverse KL", REVERSE: "Reverse KL",
 }  # fmt: skip
+PLAIN: Final = (FORWARD, JENSEN_SHANNON, REVERSE)
 REAL_WORDS, DISTINCT_WORDS = "real_words", "distinct_words"  # measures of kd_core.tasks.language
+ON_POLICY: Final = f"{OnPolicy.title}, reverse KL"
+CONTRASTS: Final = (  # what the literature says of ways and measures, each with a network that is compared with it
+    (("Forward KL", STUDENT), ("Forward KL", BASELINE), "bits_per_character"),
+    ((ON_POLICY, STUDENT), ("Reverse KL", STUDENT), "teacher_bits"),
+    ((ON_POLICY, STUDENT), ("Reverse KL", STUDENT), REAL_WORDS),
+    ((ON_POLICY, STUDENT), ("Reverse KL", STUDENT), f"{REAL_WORDS}_cold"),
+)
 NOTICEABLE = 0.01  # difference of two fractions that one seed may call one
 
 
@@ -61,7 +73,8 @@ class NetworkMeasures:
 def ways(config: RunConfig) -> dict[str, RunConfig]:
     """Return the configurations of this run's networks and data with every divergence and writing scheme, by name.
 
-    A scheme that these settings do not allow, such as one with a warm-up that is longer than the run, is left out.
+    A scheme that recommends a divergence is there with each of :data:`PLAIN`. One that these settings do not allow, as
+    with a warm-up that is longer than the run, is left out.
     """
     offline = Offline().name
     configs = {
@@ -73,11 +86,37 @@ def ways(config: RunConfig) -> dict[str, RunConfig]:
         assert issubclass(scheme, Scheme)
         if scheme.writes_examples:
             recommended = scheme.recommended_settings(data)
-            kind = DIVERGENCES.get(recommended.get("divergence", ""), "")
-            title = f"{scheme.title}, {kind[:1].lower()}{kind[1:]}" if kind else scheme.title
-            with contextlib.suppress(ValueError):
-                configs[title] = first.with_flat(scheme=name, **recommended)
+            kinds = {f", {_small(DIVERGENCES[kind])}": {"divergence": kind} for kind in PLAIN}
+            for end, changes in (kinds if "divergence" in recommended else {"": {}}).items():
+                with contextlib.suppress(ValueError):
+                    configs[scheme.title + end] = first.with_flat(scheme=name, **{**recommended, **changes})
     return configs
+
+
+def differences(tests: Mapping[str, Mapping[int, TestMetrics]], measures: Sequence[Measure]) -> list[str]:
+    """Return the :data:`CONTRASTS` of ways with their 95 % intervals over the seeds, from two on, one sentence each.
+
+    ``tests`` are those of each way by seed.
+    """
+    sentences = []
+    for first, second, name in CONTRASTS:
+        ours, theirs = (
+            {seed: test[role][name] for seed, test in tests.get(way, {}).items() if name in test.get(role, {})}
+            for way, role in (first, second)
+        )
+        if len(seeds := sorted(ours.keys() & theirs.keys())) < 2:
+            continue
+        measure = next(one for one in measures if one.name == name)
+        values = measure.factor * np.array([[ours[seed] - theirs[seed]] for seed in seeds])
+        low, high = (signed(float(limit[0]), measure.decimals) for limit in mean_interval(values))
+        other = _small(second[0]) if second[1] == STUDENT else "the baseline"
+        mean = f"{signed(float(values.mean()), measure.decimals)}{SPACE}{measure.unit_of_difference}".rstrip()
+        sentences.append(f"{first[0]} beside {other}, {measure.title}: {mean} ({low} to {high}, {len(seeds)} seeds).")
+    return sentences
+
+
+def _small(title: str) -> str:
+    return title if title.startswith("Jensen") else title[:1].lower() + title[1:]
 
 
 def measures_of(way: str, role: str, tests: Sequence[TestMetrics], measures: Sequence[str]) -> NetworkMeasures | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.analysis.writing.coverage import NetworkMeasures, in_one_line, measures_of, ways
+from kd_core.analysis.writing.coverage import NetworkMeasures, differences, in_one_line, measures_of, ways
 from kd_core.base.marks import unbroken
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
@@ -66,6 +66,7 @@ def _draw(row: Run, was_active: bool) -> None:
     measures = row.config.dataset.task.measures
     if any({X, Y} <= network.values.keys() for network in networks):
         _picture(networks, measures)
+        _differences(runs, measures)
         _table(networks, measures)
     else:
         st.markdown("A mark appears here when a run has finished.")
@@ -151,6 +152,12 @@ def _range(values: Sequence[float]) -> list[float]:
     low, high = min(values), max(values)
     margin = max(0.2, 0.18 * (high - low))
     return [low - margin, high + margin]
+
+
+def _differences(runs: FamilyRuns, measures: Sequence[Measure]) -> None:
+    """Draw how far the ways differ that the literature compares, from two seeds on."""
+    if lines := [f"- {sentence}" for sentence in differences(runs.tests, measures)]:
+        st.markdown("\n".join(["Differences, with 95 % intervals over the seeds:", "", *lines]))
 
 
 def _table(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -> None:
