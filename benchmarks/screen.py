@@ -57,6 +57,18 @@ def first_visit(browser: Browser, server: Server, begun: float) -> tuple[float, 
         return heading, time.time() - begun
 
 
+def first_text(browser: Browser) -> list[Row]:
+    """Measure on new servers the time from the press on the Language page to the first text."""
+    durations = []
+    for _ in range(COLD_STARTS):
+        with Server() as server, visit(browser, f"{server.url}/language") as page:
+            page.get_by_role("button", name="Train a small language model").click()
+            begun = time.monotonic()
+            page.get_by_role("listbox", name="Characters of the Teacher").get_by_role("option").first.wait_for()
+            durations.append(time.monotonic() - begun)
+    return [Row("Language, press → first text", "s", durations, "max < 15", max(durations) < 15)]
+
+
 def idle_interaction(browser: Browser, server: Server) -> list[Row]:
     """Measure the response of the form while nothing is training."""
     with visit(browser, f"{server.url}/{LONG}") as page:
@@ -167,6 +179,7 @@ def measure() -> list[Row]:
 
     with open_browser() as browser:
         add("cold start", lambda: cold_start(browser))
+        add("first text", lambda: first_text(browser))
         with Server() as server:
             add("interaction, idle", lambda: idle_interaction(browser, server))
             add("bytes, surfaces", lambda: planar_bytes(browser, server))

@@ -18,6 +18,7 @@ from kd_core.cli.output import EventPrinter, print_problems
 from kd_core.cli.parser import settings_of
 from kd_core.cli.sweep import watch_search, watch_sweep
 from kd_core.config.run import RunConfig
+from kd_core.datasets import load
 from kd_core.export.code import notebook, script
 from kd_core.export.trackers.export import open_feed, tracker_class
 from kd_core.export.trackers.tracker import TrackerFeed
@@ -56,6 +57,8 @@ def train_config(config: RunConfig, arguments: Namespace, tracker: str = "", tra
         if arguments.ephemeral:
             raise ValueError(f"track = {tracker}: a tracker reads the stored events: leave out --ephemeral.")
     keep_freed_memory()
+    for note in load(config.dataset).notes:
+        print(note, file=sys.stderr)
     printer = EventPrinter(config, as_json=arguments.json, quiet=arguments.quiet)
     if not arguments.ephemeral:
         with held_folder() as manager:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kd_core.base.marks import percent
 from kd_core.base.options import choice, integer, text
 from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback
 from kd_core.datasets._text import language_data
@@ -104,5 +105,5 @@ def limited(whole: str, most: int) -> tuple[str, tuple[str, ...]]:
     replaced = whole.translate({ord(one): PLACEHOLDER for one in counts if one not in stay})
     return replaced, (
         f"Of {len(counts):,} different characters the {most - 1:,} most frequent stay; the others, "
-        f"{rare / len(whole):.1%} of the text, become {PLACEHOLDER}.",
+        f"{percent(rare / len(whole))} of the text, become {PLACEHOLDER}.",
     )

@@ -44,8 +44,8 @@ class OnPolicy(Scheme):
     def option_conflict(self, config: RunConfig) -> str:
         if self.warm_up_epochs >= config.recipe.epochs:
             return (
-                f"warm_up_epochs = {self.warm_up_epochs}: with {config.recipe.epochs} epochs in all none is left in "
-                "which the student writes. Choose fewer, or more epochs."
+                f"warm_up_epochs = {self.warm_up_epochs}: with epochs = {config.recipe.epochs} none is left in which "
+                "the student writes. Choose fewer, or more epochs."
             )
         return ""
 

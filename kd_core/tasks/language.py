@@ -72,8 +72,11 @@ class Language(Task):
             "real_words", "Real words", "%", meaning="Words that it writes and that occur in the training text.",
         ),
         Measure("distinct_words", "Distinct words", "%", meaning="Different words among all that it writes."),
-        Measure("real_words_cold", "Real words at T = 0.5", "%", meaning="The same at T = 0.5."),
-        Measure("distinct_words_cold", "Distinct words at T = 0.5", "%", meaning="The same at T = 0.5."),
+        Measure("real_words_cold", "Real words at T = 0.5", "%", meaning="The real ones of what it writes at T = 0.5."),
+        Measure(
+            "distinct_words_cold", "Distinct words at T = 0.5", "%",
+            meaning="The different ones of what it writes at T = 0.5.",
+        ),
     )  # fmt: skip
 
     def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ Open = Callable[..., AppTest]
 RunOn = Callable[[str], str]
 SHORT = {"epochs": "2", "teacher_epochs": "1"}
 MEASURES = {"several_digits": {"F1", "Right answers"}, "friedman": {"RMSE", "RMSE to the true function"}}
+LOSSES = {"several_digits": "NLL, nats", "friedman": "mean squared error"}
 SCORES = {"several_digits": "mean average precision", "friedman": "R²"}
 
 
@@ -75,6 +76,8 @@ def test_compare_and_sweep_have_the_score_of_the_task(open_page: Open, run_on: R
     run = run_on(dataset)
     app = open_page("compare", runs=run)
     assert not app.error
+    heads = {head for frame in app.dataframe for head in frame.value.columns}
+    assert heads & {"NLL, nats", "mean squared error"} == {LOSSES[dataset]}
     assert not open_page("sweep", dataset=dataset, **SHORT, across="method").error
 
 

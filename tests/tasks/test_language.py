@@ -316,7 +316,7 @@ def test_the_student_writes_its_batches_and_the_control_takes_as_many_steps(shor
             "student = mlp: an MLP takes numbers, and these data are characters",
         ),
         ({"scheme": "unlabelled"}, "the labels of passages are the characters that follow"),
-        ({"scheme": "on_policy", "warm_up_epochs": "2"}, "warm_up_epochs = 2: with 2 epochs in all none is left"),
+        ({"scheme": "on_policy", "warm_up_epochs": "2"}, "warm_up_epochs = 2: with epochs = 2 none is left"),
         ({"dataset": "digits", "scheme": "on_policy"}, "these networks classify images, and cannot write any"),
         ({"dataset": "digits", "student": "gru"}, "student = gru: a GRU takes characters, and these data are numbers"),
     ],

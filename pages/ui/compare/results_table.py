@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -26,6 +26,7 @@ from pages.ui.run.result.verdict import ADDED, skipped_counts
 from pages.ui.widgets.tables import download, table
 from pages.ui.widgets.text import roles
 
+NLL = "NLL, nats"
 ADDED_HELP = "Metric added by kd.metric in Python."
 Results = list[tuple[Run, NetworkResult]]
 
@@ -89,6 +90,12 @@ def score_of(rows: Iterable[Run], *, on_validation: bool = False) -> str:
     return score_title((config.dataset.task for config in configs if config), on_validation=on_validation)
 
 
+def _loss(row: Run) -> str:
+    """Return the title of the loss of a run's networks."""
+    config = row.available_config
+    return NLL if config is None or config.dataset.task.has_class_rows else config.dataset.task.loss_title
+
+
 def results_table(results: Results, letters: dict[str, str]) -> None:
     """Draw teacher, students and baseline of every run in one table."""
     if not results:
@@ -96,7 +103,10 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
         return
     times = latency.get_latency_meter(manager.get_manager().folder).measurements()
     score = f"test {score_of(row for row, _ in results)}, %"
-    lines = [_table_row(result, letters[row.id], times, score) for row, result in results]
+    losses = {row.id: _loss(row) for row, _ in results}
+    lines = [
+        _table_row(result, letters[row.id], times, {"score": score, "loss": losses[row.id]}) for row, result in results
+    ]
     names = dict.fromkeys(name for line in lines for name in line)
     columns = [name for name in names if any(line.get(name) is not None for line in lines)]
     number = st.column_config.NumberColumn
@@ -109,7 +119,12 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
             "balanced accuracy, %": number(format="%.2f", help="Mean of the recalls of all classes."),
             "lowest recall, %": number(format="%.2f", help="Recall of the class that is recognised least."),
             "agrees with teacher, %": number(format="%.2f"),
-            "NLL, nats": number(format="%.3f", help="Negative log-likelihood of the test labels; lower is better."),
+            NLL: number(format="%.3f", help="Negative log-likelihood of the test labels; lower is better."),
+            **{
+                title: number(format="%.3f", help="Of the standardised test labels; lower is better.")
+                for title in losses.values()
+                if title != NLL
+            },
             "ECE, %": number(
                 format="%.2f", help="Expected calibration error: mean gap between confidence and accuracy."
             ),
@@ -147,18 +162,18 @@ def _setting_labels(config: RunConfig) -> dict[str, str]:
 
 
 def _table_row(
-    result: NetworkResult, letter: str, times: dict[str, list[latency.Latency]], score: str
+    result: NetworkResult, letter: str, times: dict[str, list[latency.Latency]], titles: Mapping[str, str]
 ) -> dict[str, Any]:
     network, measures = result.network, declared_measures()
     look = ROLES.get(roles.kind(network), ROLES["student"])
     row: dict[str, Any] = {
         "network": f"{letter} {look['glyph']} {network.role}",
         "layers": network.model,
-        score: 100 * result.accuracy,
+        titles["score"]: 100 * result.accuracy,
         "balanced accuracy, %": None if result.balanced_accuracy is None else 100 * result.balanced_accuracy,
         "lowest recall, %": None if result.lowest_recall is None else 100 * result.lowest_recall,
         "agrees with teacher, %": None if result.agreement is None else 100 * result.agreement,
-        "NLL, nats": result.loss,
+        titles["loss"]: result.loss,
         "ECE, %": None if result.calibration_error is None else 100 * result.calibration_error,
         **{
             measures[name].column if name in measures else f"{name}{ADDED}": (
