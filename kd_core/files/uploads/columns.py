@@ -305,9 +305,8 @@ def _label(table: Table, profiles: Sequence[Profile], ids: dict[int, str], *, ha
 
 def _may_be_classes(one: Profile) -> bool:
     """Return whether a column has few values, each of them several times, or words."""
-    if one.values is None or len(one.values) < 2 or one.count < 2 * len(one.values):
-        return False
-    return (one.is_whole and may_be_codes(len(one.values), one.count)) or not one.is_number
+    is_repeated = one.values is not None and 2 <= len(one.values) <= one.count / 2
+    return is_repeated and (not one.is_number or (one.is_whole and may_be_codes(one.different, one.count)))
 
 
 def may_be_codes(different: int, count: int) -> bool:
@@ -333,12 +332,11 @@ def _useless(one: Profile) -> str:
         one.is_number and one.high - one.low <= max(1e-5 * max(abs(one.high), abs(one.low)), 1e-30)
     ):
         return "its values are all the same, or nearly so for their size"
-    is_text = one.letters > 12 * one.count
-    is_rare = 2 * one.different > one.count and (one.different > FEW_NUMBERS or is_text)
+    has_letters = one.letters > 12 * one.count
+    is_rare = 2 * one.different > one.count and (one.different > FEW_NUMBERS or has_letters)
     if not one.is_number and (one.different > MAX_WORDS or is_rare):
-        return (
-            f"{'text' if is_text else 'words'} with {'many' if one.values is None else one.different} different values"
-        )
+        count = "many" if one.values is None else one.different
+        return f"{'text' if has_letters else 'words'} with {count} different values"
     return ""
 
 
