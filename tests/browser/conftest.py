@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tools.chromium import FLAGS, find_or_install
 from tools.testing.app_server import ROOT, ForkedProcess, Server
 from tools.testing.drawn_page import wait_until_drawn
+from tools.testing.waiting import wait
 
 T = TypeVar("T")
 
@@ -133,12 +135,20 @@ def expect_to_fit(page: Page, width: int) -> None:
 
 
 def choose(page: Page, field: str, option: str) -> None:
-    """Choose the first option of a field that contains a text."""
-    wait_until_drawn(page)  # a redraw would close the list
-    page.get_by_role("combobox", name=field).click()
-    page.keyboard.type(option)
-    expect(page.get_by_role("option").filter(has_text=option).first).to_be_visible()
-    page.keyboard.press("Enter")
+    """Choose the first option of a field that contains a text, again if a redraw has closed the list."""
+    box, offered = page.get_by_role("combobox", name=field), page.get_by_role("option").filter(has_text=option).first
+
+    def is_chosen() -> bool:
+        wait_until_drawn(page)
+        box.press("ArrowDown")
+        box.fill(option)
+        with contextlib.suppress(Error):
+            offered.wait_for(timeout=2000)
+            box.press("Enter")
+            return True
+        return False
+
+    wait(is_chosen)
 
 
 def is_local(url: str) -> bool:

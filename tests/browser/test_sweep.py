@@ -8,7 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from kd_core.store.queries import RunQueries
-from tests.browser.conftest import SHOTS, expect_to_fit, parameter, settled, wait_for_parameter, whole_picture
+from tests.browser.conftest import SHOTS, choose, expect_to_fit, parameter, settled, wait_for_parameter, whole_picture
 from tools.testing.app_server import Server
 from tools.testing.drawn_page import wait_until_drawn
 
@@ -47,11 +47,7 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     cells.nth(1).click(force=True)  # first row, second column
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.3")).to_be_visible()
     wait_for_parameter(page, "cell", "4,0.3")
-    wait_until_drawn(page)
-    page.get_by_role("combobox", name="Teacher weight α").press("ArrowDown")
-    expect(page.get_by_role("option", name="0.9")).to_be_visible()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
+    choose(page, "Teacher weight α", "0.9")
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.9")).to_be_visible()
     page.get_by_role("button", name="Confirm on test").press("Enter")
     expect(page.get_by_text("on the test set, over 2 seeds")).to_be_visible()
