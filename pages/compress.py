@@ -30,6 +30,7 @@ show_link_errors(link_errors.values())
 unpruned = pruning.network(row, options)
 if unpruned is None:
     st.stop()
+score = unpruned.data.task.score_title
 
 choices, curve = st.columns([2, 3], gap="large")
 with choices:
@@ -47,7 +48,7 @@ measured = stages.measured_stages(unpruned, planned)
 stages.stage_table(measured, unpruned, kind)
 stages.buttons(unpruned, planned, fraction)
 
-st.header("Accuracy against cost")
+st.header(f"{score[0].upper()}{score[1:]} against cost")
 stages.pareto_chart(measured, unpruned, options)
 
 st.divider()

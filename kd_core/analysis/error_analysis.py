@@ -40,6 +40,7 @@ FIXED, BROKE = "fixed", "broke"  # the student is right and the baseline wrong; 
 FIXED_TEACHER, BROKE_TEACHER = "fixed_teacher", "broke_teacher"  # the same against the teacher
 HARDEST, ALL_WRONG, DISPUTED, CELL = "hardest", "all_wrong", "disputed", "cell"
 GROUPS = (FIXED, BROKE, FIXED_TEACHER, BROKE_TEACHER, HARDEST, ALL_WRONG, DISPUTED, CELL)
+MAX_ROWS = 20_000  # pixels or cells, spread evenly over the split
 HARD = 24  # size of the groups of the hardest and of the most disputed examples
 
 
@@ -96,10 +97,11 @@ def pca(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
 
 @dataclass(frozen=True)
 class ErrorAnalysis:
-    """Predictions of teacher, student and baseline on the examples of one split.
+    """Predictions of teacher, student and baseline on the examples of one split, or on its pixels or cells.
 
     ``logits`` (N, K) are by part, and a part without a network in this run is missing; the student never is. ``rows``
-    are the positions of the examples in the whole split of ``total`` examples.
+    are the positions of the examples among all ``total`` of the split that have a label, ``names`` say which they are
+    in words, and ``noun`` what they are.
     """
 
     split: str
@@ -108,11 +110,17 @@ class ErrorAnalysis:
     logits: Mapping[str, Tensor]
     rows: Sequence[int]
     total: int
+    names: Sequence[str]
+    noun: str = "examples"
 
     @property
     def parts(self) -> list[str]:
         """The parts that have logits; teacher, student, baseline in this order."""
         return [part for part in (TEACHER, STUDENT, BASELINE) if part in self.logits]
+
+    def title(self, at: int) -> str:
+        """Return the name of an example with that of the split, such as "test example 7"."""
+        return f"{self.split} {self.names[at]}"
 
     def predicted(self, part: str) -> Tensor:
         """Return the predicted classes (N,) of a part."""
@@ -212,10 +220,21 @@ def analyse(replay: Replay, snapshot: WeightSnapshot, roles: Mapping[str, str]) 
     logits, name = replay.logits(snapshot), replay.visible_split
     if roles.get(STUDENT) not in logits:
         raise ValueError("This run ended before its student began, so there is nothing to compare. Train it again.")
-    split = replay.splits[name]
+    task, examples = replay.data.task, replay.splits[name]
     whole = replay.data.test if name == TEST else replay.data.validation
-    by_part = {part: logits[role][name].cpu() for part, role in roles.items() if role in logits}
-    return ErrorAnalysis(name, replay.data.classes, split.labels.cpu(), by_part, replay.rows(name), len(whole))
+    labels = task.row_labels(examples.labels).cpu()
+    has_label = task.is_labelled(task.row_labels(whole.labels).cpu())
+    per_example = len(labels) // len(examples)
+    places = (torch.tensor(replay.rows(name))[:, None] * per_example + torch.arange(per_example)).flatten()
+    rows = task.is_labelled(labels).nonzero().flatten()
+    if len(rows) > MAX_ROWS:
+        rows = rows[torch.linspace(0, len(rows) - 1, MAX_ROWS).round().long()]
+    by_part = {part: task.rows(logits[role][name].cpu())[rows] for part, role in roles.items() if role in logits}
+    places = places[rows]
+    numbers = (has_label.cumsum(0) - 1)[places].tolist()
+    names = [task.row_name(place, replay.data.shape) for place in places.tolist()]
+    total = int(has_label.sum())
+    return ErrorAnalysis(name, replay.data.classes, labels[rows], by_part, numbers, total, names, task.row_noun)
 
 
 @dataclass(frozen=True)

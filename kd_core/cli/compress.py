@@ -23,6 +23,7 @@ from kd_core.export.compression import chain
 from kd_core.export.compression.chain import Compression
 from kd_core.files.archive import format_bytes
 from kd_core.models._pruning import CHANNELS, KINDS, MOST
+from kd_core.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def compress(arguments: Namespace) -> int:
     compression = chain.compress(
         store, run, train, role=options.role, fraction=options.prune, kind=options.kind, int8=options.int8, **settings
     )
-    print(json.dumps(_as_json(compression)) if arguments.json else _in_words(compression))
+    print(json.dumps(_as_json(compression)) if arguments.json else _in_words(compression, run.config.dataset.task))
     return 0
 
 
@@ -70,11 +71,12 @@ def _as_json(compression: Compression) -> dict[str, object]:
     return {name: getattr(compression, name) for name in names} | {"stages": compression.rows}
 
 
-def _in_words(compression: Compression) -> str:
-    header = ("stage", "accuracy", "95 % interval", "agreement", "nonzero", "file", "1 example", "64 examples")
+def _in_words(compression: Compression, task: Task) -> str:
+    header = ("stage", task.score_title, "95 % interval", "agreement", "nonzero", "file", "1 example", "64 examples")
     rows = [
         (
-            stage.name, percent(stage.accuracy), " to ".join(map(percent, stage.interval)), percent(stage.agreement),
+            stage.name, percent(stage.accuracy),
+            " to ".join(map(percent, stage.interval)) if task.counts_rows else "", percent(stage.agreement),
             f"{stage.nonzero:,}", format_bytes(stage.size),
             *(f"{1e3 * stage.seconds[batch]:.3g} ms" for batch in ("1", "64")),
         )

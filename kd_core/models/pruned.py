@@ -17,6 +17,7 @@ from kd_core.base.registry import make
 from kd_core.files.content_store import ContentStore
 from kd_core.models import Model
 from kd_core.models._pruning import CHANNELS, KINDS, MOST, WEIGHTS, can_prune, keep_zeros, prune
+from kd_core.tasks import Task
 
 _store = ContentStore("weights")  # of kd_core.nn.weights, which stands after this package
 
@@ -58,6 +59,10 @@ class PrunedNetwork(Model):
     def _source(self) -> Source | None:
         """What is known of the stored weights; None if there are none."""
         return _read_source(self.source) if _store.contains(self.source) else None
+
+    def task_refusal(self, task: Task) -> str:
+        source = self._source
+        return source.model.task_refusal(task) if source else super().task_refusal(task)
 
     def unsupported_reason(self, shape: tuple[int, ...]) -> str:
         if not self.source:

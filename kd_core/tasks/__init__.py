@@ -108,6 +108,7 @@ class Task(Plugin):
     example_noun: ClassVar[str] = ""  # plural, of the examples; empty where the shape of the data says it
     # Whether an example has one row of logits and one label, so that classes can be left out, and labels be wrong.
     has_class_per_example: ClassVar[bool] = False
+    inspects_rows: ClassVar[bool] = False  # whether Inspect shows rows one by one where an example has several
     measures: ClassVar[tuple[Measure, ...]] = ()
     score_title: ClassVar[str] = "accuracy"  # of :meth:`score`, inside a sentence
     loss_title: ClassVar[str] = "loss, nats"  # of :meth:`loss`, inside a sentence
@@ -165,6 +166,10 @@ class Task(Plugin):
     def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
         """Return the input (N, ...) from which each of these rows (N,), counted as in :meth:`rows`, is predicted."""
         return inputs[rows]
+
+    def row_name(self, row: int, shape: Sequence[int]) -> str:  # noqa: ARG002
+        """Return which row, counted as in :meth:`rows`, of inputs of this shape it is, after the name of a split."""
+        return f"example {row}"
 
     def followed(self, rows: Tensor) -> Tensor:
         """Return the logits (M, K) of what is followed during training, given all rows; by default the rows."""

@@ -18,6 +18,12 @@ def richest_image(labels: Tensor) -> int:
     return max(range(len(places)), key=lambda image: len(torch.unique(places[image], dim=0)))
 
 
+def place_name(noun: str, row: int, height: int, width: int) -> str:
+    """Return the image and the place in it of a row, of which every image has height · width; counted from 1."""
+    image, place = divmod(row, height * width)
+    return f"image {image + 1}, {noun} in row {place // width + 1}, column {place % width + 1}"
+
+
 @torch.no_grad()
 def outputs_of_image(
     image: int,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -30,7 +30,7 @@ from kd_core.tasks._boxes import (
     sides_of,
     true_boxes,
 )
-from kd_core.tasks._pictures import outputs_of_image, richest_image
+from kd_core.tasks._pictures import outputs_of_image, place_name, richest_image
 
 CELL = "cell of a grid"  # what has a row of logits
 BACKGROUND = "background"  # the last class
@@ -55,6 +55,7 @@ class Detection(Task):
     score_title: ClassVar[str] = "AP50"
     row_score_title: ClassVar[str] = "precision of the cells"
     counts_rows: ClassVar[bool] = False
+    inspects_rows: ClassVar[bool] = True
     page: ClassVar[str] = "detection"
     hub_task: ClassVar[str] = "object-detection"
     script: ClassVar[str] = "predict.py"
@@ -87,6 +88,9 @@ class Detection(Task):
         """Return the images of these cells."""
         cells = (inputs.shape[-2] // CELL_PIXELS) * (inputs.shape[-1] // CELL_PIXELS)
         return inputs[rows // cells]
+
+    def row_name(self, row: int, shape: Sequence[int]) -> str:
+        return place_name("cell", row, *(side // CELL_PIXELS for side in shape[-2:]))
 
     def score(self, rows: Tensor, labels: Tensor) -> float:
         """Return the average precision of the classes of the cells, which costs a hundredth of that of the boxes.

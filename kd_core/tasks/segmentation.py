@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from kd_core.base.events import Event, Predicted
 from kd_core.tasks import Measure, Outputs, SplitData, Task
-from kd_core.tasks._pictures import outputs_of_image, richest_image
+from kd_core.tasks._pictures import outputs_of_image, place_name, richest_image
 
 PIXEL = "pixel"  # what has a row of logits
 LOGITS_MAP = "logits map"  # layer with a map (K, H, W) of logits
@@ -32,6 +32,7 @@ class Segmentation(Task):
     example_noun: ClassVar[str] = "images"
     score_title: ClassVar[str] = "mean IoU"
     counts_rows: ClassVar[bool] = False
+    inspects_rows: ClassVar[bool] = True
     page: ClassVar[str] = "segmentation"
     hub_task: ClassVar[str] = "image-segmentation"
     script: ClassVar[str] = "predict.py"
@@ -64,6 +65,9 @@ class Segmentation(Task):
             image[:, [top, bottom], left : right + 1] = brightest
             image[:, top : bottom + 1, [left, right]] = brightest
         return framed
+
+    def row_name(self, row: int, shape: Sequence[int]) -> str:
+        return place_name("pixel", row, *shape[-2:])
 
     def details(
         self,

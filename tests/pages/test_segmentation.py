@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from sklearn.metrics import jaccard_score
 from streamlit.testing.v1 import AppTest
 
+from kd_core.analysis import error_analysis
 from kd_core.analysis.examples import pixels
 from kd_core.analysis.replay import open_replay
 from kd_core.config.run import from_flat
+from kd_core.export.compression import stages
+from kd_core.export.compression.unpruned import open_unpruned
+from kd_core.models._pruning import prune
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED
+from pages.ui.networks.compress import stages as page_stages
 from tests.pages.conftest import show_on_pages
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import open_tables
@@ -82,11 +89,43 @@ def test_a_run_of_classes_is_refused_in_a_sentence(open_page: Open, shared: RunM
     assert "give no class to pixels" in open_page("segmentation", run=other).info[0].value
 
 
-@pytest.mark.parametrize("page", ["inspect", "temperature", "compress"])
-def test_a_page_about_one_class_per_example_refuses_in_a_sentence(open_page: Open, run: str, page: str) -> None:
-    app = open_page(page, run=run)
+def test_temperature_is_about_one_class_per_example_and_says_so(open_page: Open, run: str) -> None:
+    app = open_page("temperature", run=run)
     assert "Segmentation has no class per example" in texts_of(app)
     assert not app.exception
+
+
+def test_inspect_counts_pixels_and_names_them(open_page: Open, shared: RunManager, run: str) -> None:
+    row = shared.store.run(run)
+    assert row is not None
+    app = open_page("inspect", run=run, group="hardest")
+    texts = texts_of(app)
+    assert "20,000 of the 204,800 test pixels" in texts
+    assert "Of 20,000 test pixels the" in texts
+    assert "McNemar" not in texts  # neighbours are alike
+    replay = open_replay(shared.store, row)
+    analysis = error_analysis.analyse(replay, replay.snapshot_at(-1), {"student": "student"})
+    at = analysis.examples("hardest")[0]
+    image, y, x = map(int, re.findall(r"\d+", analysis.title(at)))
+    logits = replay.networks(replay.snapshot_at(-1))["student"](replay.data.test.inputs[image - 1 : image])
+    assert analysis.example_logits(at)["student"] == pytest.approx(logits[0, y - 1, x - 1].tolist(), abs=1e-5)
+    assert analysis.labels[at] == replay.data.test.labels[image - 1, y - 1, x - 1]
+
+
+def test_compress_prunes_by_the_mean_iou(
+    open_page: Open, shared: RunManager, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (stages, page_stages):
+        monkeypatch.setattr(module, "has_packages", lambda: False)  # PyTorch measures in less time
+    app = open_page("compress", run=run, fraction="0.5")
+    assert not app.error
+    unpruned = open_unpruned(shared.store, shared.store.run(run), "student")
+    network = prune(unpruned.network, 0.5, "channels", unpruned.data.train.inputs)
+    validation = unpruned.data.validation
+    masks = network(validation.inputs).argmax(-1)
+    expected = jaccard_score(validation.labels.flatten(), masks.flatten(), average=None, zero_division=0).mean()
+    assert dict(stages.pruning_curve(unpruned, "channels"))[0.5] == pytest.approx(expected)
+    assert "mean IoU, %" in app.dataframe[-1].value.columns
 
 
 @pytest.mark.parametrize(("page", "name"), [("distill", "run"), ("compare", "runs"), ("sweep", "")])

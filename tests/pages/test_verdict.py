@@ -70,7 +70,7 @@ def test_the_caption_names_the_network_that_chose_the_examples(open_page: Open, 
 
     assert "that the teacher classifies correctly" in caption("offline")
     assert "that generation 1 (baseline) classifies correctly" in caption("born_again")
-    assert "The first validation example of each class." in caption("mutual")
+    assert "The first of the validation examples of each class." in caption("mutual")
 
 
 def test_labels_of_exits_do_not_cross_the_line() -> None:

@@ -181,5 +181,6 @@ def test_the_input_of_a_pixel_is_its_image_with_a_frame_around_it() -> None:
     assert not changed[3, 4]
     rows, columns = torch.where(changed)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 5, 2, 6)
+    assert Segmentation().row_name(80 + 3 * 10 + 4, inputs.shape[1:]) == "image 2, pixel in row 4, column 5"
     corner = Segmentation().row_inputs(inputs, torch.tensor([0]))
     assert corner.shape == (1, 3, 8, 10)

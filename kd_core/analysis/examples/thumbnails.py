@@ -31,7 +31,7 @@ THUMB = 32  # pixels of the longer side of an image on a sprite sheet
 class Thumbnail:
     """One example, with a data URI ``src`` for an image or a text, or ``x`` and ``y`` for a point.
 
-    ``text`` is the end of a text.
+    ``text`` is the end of a text. ``name`` says which example it is, after the name of its split.
 
     ``label`` is the true class, ``train_label`` the label that a network was trained with. An example of any number of
     classes has them in ``labels``; without classes both are -1.
@@ -44,18 +44,19 @@ class Thumbnail:
     y: float | None = None
     text: str | None = None
     labels: tuple[int, ...] = ()
+    name: str = ""
 
 
 def of_validation(dataset: Dataset, indices: Sequence[int]) -> list[Thumbnail]:
     """Return these examples of the validation set, counted among the rows with a label where examples have several."""
     data = load(dataset)
-    return _thumbnails(data, data.validation, list(indices))
+    return _named_thumbnails(data, data.validation, list(indices))
 
 
 def of_test(dataset: Dataset, indices: Sequence[int]) -> list[Thumbnail]:
     """Return these examples of the test set, to be shown once a run is over."""
     data = load(dataset)
-    return _thumbnails(data, data.test, list(indices))
+    return _named_thumbnails(data, data.test, list(indices))
 
 
 def labelled_examples(dataset: Dataset, view: TrainSubset, limit: int) -> list[Thumbnail]:
@@ -123,6 +124,12 @@ def text_of(data: Data, inputs: Tensor) -> str:
     return data.task.text_of(inputs[None, inputs >= 0], data)[0]
 
 
+def _named_thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
+    places = rows if data.task.outputs == EXAMPLE else _places(data, split, rows).tolist()
+    names = (data.task.row_name(place, data.shape) for place in places)
+    return [replace(one, name=name) for one, name in zip(_thumbnails(data, split, rows), names, strict=True)]
+
+
 def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
     if split.labels.dim() > 1 and data.task.outputs == EXAMPLE:
         return _without_class(data, split, rows)
@@ -160,9 +167,14 @@ def _without_class(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]
 
 def _row_split(data: Data, split: Split, rows: list[int]) -> Split:
     """Return the rows with these numbers, counted among those with a label, as examples of their own."""
-    labels = data.task.row_labels(split.labels)
-    places = torch.arange(len(labels))[data.task.labelled_rows(split.labels)][rows]
-    return Split(data.task.row_inputs(split.inputs, places), labels[places])
+    places = _places(data, split, rows)
+    return Split(data.task.row_inputs(split.inputs, places), data.task.row_labels(split.labels)[places])
+
+
+def _places(data: Data, split: Split, rows: list[int]) -> Tensor:
+    """Return the rows with these numbers, counted among those with a label, as counted among all."""
+    index = data.task.labelled_rows(split.labels)
+    return torch.arange(len(data.task.row_labels(split.labels)))[index][rows]
 
 
 def _lines(data: Data, inputs: Tensor) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kd_core.config.claims import Expectation, gain, network
 from kd_core.config.lessons import Change, Choice, Lesson, Point
 
-MASKS = "20 masks, 480 images without"
+MASKS = "20 masks, 380 images without"
 
 LESSON = Lesson(
     order=14,
@@ -13,8 +13,8 @@ LESSON = Lesson(
     minutes=4,
     idea=(
         "A segmentation network gives every pixel of an image a class. What the right classes are is drawn by hand and "
-        "called a mask. Of your 500 images 20 have one; the teacher was trained with all 500.",
-        "The student learns what the teacher says of every pixel of all 500 images. The baseline is the same network "
+        "called a mask. Of your 400 images 20 have one; the teacher was trained with all 400.",
+        "The student learns what the teacher says of every pixel of all 400 images. The baseline is the same network "
         "with as many updates, from the 20 masks alone.",
     ),
     question=(
@@ -23,8 +23,8 @@ LESSON = Lesson(
     ),
     families={
         MASKS: {
-            "dataset": "scenes", "scheme": "unlabelled", "labelled": "20", "soft_weight": "1", "temperature": "1",
-            "epochs": "5", "batch_size": "10",
+            "dataset": "scenes", "dataset_count": "400", "teacher_epochs": "10", "scheme": "unlabelled",
+            "labelled": "20", "soft_weight": "1", "temperature": "1", "epochs": "5", "batch_size": "10",
         }
     },
     points={
@@ -40,19 +40,19 @@ LESSON = Lesson(
         Choice(
             "Mean IoU rises by 3 points or more.", Expectation(low=3),
             "Mean IoU went from {iou} to {iou_with}: {difference}. Pixel accuracy went from {pixels} to {pixels_with}. "
-            "The teacher says of 480 images what nobody has drawn. Most pixels are background, which both networks "
+            "The teacher says of 380 images what nobody has drawn. Most pixels are background, which both networks "
             "find: the mean over the classes shows the difference, and pixel accuracy hides most of it.",
         ),
         Choice(
             "Mean IoU stays about the same.", Expectation(-3, 3),
             "Mean IoU went from {iou} to {iou_with}: {difference}. Pixel accuracy went from {pixels} to {pixels_with}. "
-            "Usually mean IoU rises, since the teacher says of 480 images what nobody has drawn; with your seeds 20 "
+            "Usually mean IoU rises, since the teacher says of 380 images what nobody has drawn; with your seeds 20 "
             "masks were nearly enough. Two seeds are few.",
         ),
         Choice(
             "Mean IoU falls by 3 points or more.", Expectation(high=-3),
             "Mean IoU went from {iou} to {iou_with}: {difference}. Pixel accuracy went from {pixels} to {pixels_with}. "
-            "That is unusual: 480 more images, named by a good teacher, seldom harm. With your two seeds the baseline "
+            "That is unusual: 380 more images, named by a good teacher, seldom harm. With your two seeds the baseline "
             "was lucky, or the student was not.",
         ),
     ),

@@ -13,15 +13,21 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from kd_core.base.devices import limit_threads
-from kd_core.base.metrics import accuracy
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.config.run import RunConfig
 from kd_core.export.compression.int8 import STATIC, OnnxNetwork, quantisations
 from kd_core.export.compression.onnx_export import export_beside_training
-from kd_core.export.compression.stages import INT8, PlannedStage, Stage, int8_file, int8_sentence, measure_stages
+from kd_core.export.compression.stages import (
+    INT8,
+    PlannedStage,
+    Stage,
+    int8_file,
+    int8_sentence,
+    measure_stages,
+    metrics_on_test,
+)
 from kd_core.export.compression.unpruned import Unpruned, open_unpruned, roles_of, second_run
 from kd_core.models._pruning import prune
-from kd_core.nn.inference import predict_logits
 from kd_core.store.records import COMPLETED, family_of
 from kd_core.store.store import Run, Store
 
@@ -193,11 +199,11 @@ def stage_accuracies(
 
 
 def _accuracies(unpruned: Unpruned, second: Run, again: nn.Module, fraction: float, kind: str) -> dict[str, float]:
-    test, tests = unpruned.data.test, second.test or {}
+    tests = second.test or {}
     stored = {AGAIN: STUDENT, TUNED: BASELINE}
     networks = {
         PRUNED: pruned_network(unpruned, fraction, kind), INT8: OnnxNetwork(int8_file(unpruned, STATIC, again))
     }  # fmt: skip
     with limit_threads():
-        measured = {stage: accuracy(predict_logits(one, test.inputs), test.labels) for stage, one in networks.items()}
+        measured = {stage: metrics_on_test(one, unpruned)["accuracy"] for stage, one in networks.items()}
     return {stage: tests[role]["accuracy"] for stage, role in stored.items() if role in tests} | measured

@@ -18,6 +18,7 @@ from kd_core.export.compression.onnx_export import quiet
 from kd_core.models._pruning import layers
 
 STATIC, DYNAMIC = "static", "dynamic"
+NORMALISATION = "InstanceNormalization"  # of which onnxruntime writes an invalid file
 CALIBRATION, CALIBRATION_BATCH = 256, 32  # training examples, and how many of them at a time
 
 
@@ -28,7 +29,7 @@ def quantisations(network: nn.Module) -> tuple[str, ...]:
 
 
 class OnnxNetwork(nn.Module):
-    """Network in an ONNX file as a module from inputs (B, ...) to logits (B, K), on one thread of the CPU."""
+    """Network in an ONNX file as a module from inputs (B, ...) to logits (B, ..., K), on one thread of the CPU."""
 
     def __init__(self, blob: bytes) -> None:
         import onnxruntime
@@ -55,6 +56,7 @@ def quantise(blob: bytes, kind: str, calibration: Tensor) -> bytes:
         calibration: Training inputs (N, ...), which determine the scales of the activations of static quantisation.
     """
     from onnxruntime import quantization
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -66,6 +68,7 @@ def quantise(blob: bytes, kind: str, calibration: Tensor) -> bytes:
                 str(prepared), str(quantised), _reader(calibration), per_channel=True,
                 quant_format=quantization.QuantFormat.QDQ, activation_type=quantization.QuantType.QUInt8,
                 weight_type=quantization.QuantType.QInt8,
+                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - {NORMALISATION}),
             )  # fmt: skip
         else:
             quantization.quantize_dynamic(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,13 +14,15 @@ from kd_core.analysis.intervals import estimate_measure
 from kd_core.analysis.latency import BATCHES
 from kd_core.base.devices import limit_threads
 from kd_core.base.marks import percent
-from kd_core.base.metrics import accuracy, compute_metrics
+from kd_core.config.label_subset import NONE
+from kd_core.config.plan import TEACHER
 from kd_core.export.compression.int8 import CALIBRATION, OnnxNetwork, quantise
 from kd_core.export.compression.onnx_export import export_beside_training, has_packages, to_onnx
 from kd_core.export.compression.unpruned import Unpruned
 from kd_core.models._pruning import CHANNELS, KINDS, MOST, WEIGHTS, can_prune, count_nonzero, count_parameters, prune
 from kd_core.nn import cost, weights
 from kd_core.nn.inference import predict_logits
+from kd_core.training.evaluation import evaluate_on_test
 
 __all__ = ["CHANNELS", "FRACTIONS", "KINDS", "MOST", "WEIGHTS", "Stage", "can_prune", "pruning_curve"]
 
@@ -37,9 +40,9 @@ class Stage:
     Attributes:
         name: "teacher", "student" (or the role that is compressed), "pruned", "distilled again", "fine-tuned",
             "int8 static" or "int8 dynamic".
-        accuracy: Fraction of the test examples.
-        interval: 95 % confidence interval of the accuracy over test examples.
-        agreement: Fraction of the test examples on which its top class is that of the unpruned network.
+        accuracy: Score of the task on the test set; of a classification the fraction of right examples.
+        interval: 95 % confidence interval of the accuracy over test examples; a point where it does not count them.
+        agreement: Fraction of the rows of the test set on which its top class is that of the unpruned network.
         parameters: Number of parameters, of int8 those in float32.
         nonzero: Number of parameters that are not zero.
         size: Bytes of its file, ONNX where onnxruntime is installed, else safetensors.
@@ -61,14 +64,16 @@ class Stage:
 
 
 def pruning_curve(unpruned: Unpruned, kind: str) -> list[tuple[float, float]]:
-    """Return (fraction, accuracy on the validation set) of pruning without further training, computed once per run.
+    """Return (fraction, score on the validation set) of pruning without further training, computed once per run.
 
     A fraction at which nothing can be removed is left out. Raises ImportError without the package that this needs.
     """
     key = unpruned.key("curve", kind)
     curve = unpruned.cache.get(key)
     if curve is None:
-        validation = unpruned.data.validation
+        validation, task = unpruned.data.validation, unpruned.data.task
+        index = task.labelled_rows(validation.labels)
+        labels = task.row_labels(validation.labels)[index]
         curve = []
         with limit_threads():
             for fraction in FRACTIONS:
@@ -76,7 +81,8 @@ def pruning_curve(unpruned: Unpruned, kind: str) -> list[tuple[float, float]]:
                     network = prune(unpruned.network, fraction, kind, validation.inputs)
                 except ValueError:
                     continue
-                curve.append([fraction, accuracy(predict_logits(network, validation.inputs), validation.labels)])
+                rows = task.rows(predict_logits(network, validation.inputs))[index]
+                curve.append([fraction, task.score(rows, labels)])
         unpruned.cache.put(key, curve)
     return [(fraction, value) for fraction, value in curve]
 
@@ -118,6 +124,11 @@ def measure_stages(
             measured = _measure(unpruned, stage)
             unpruned.cache.put(_place(unpruned, stage), asdict(measured))
         yield measured
+
+
+def metrics_on_test(network: nn.Module, unpruned: Unpruned) -> dict[str, Any]:
+    """Return the test metrics of a network, with its agreement with the unpruned one."""
+    return evaluate_on_test({0: {TEACHER: unpruned.network, "": network}}, unpruned.data, NONE)[0][""]
 
 
 def int8_file(unpruned: Unpruned, kind: str, network: nn.Module) -> bytes:
@@ -165,8 +176,7 @@ def _measure(unpruned: Unpruned, planned: PlannedStage) -> Stage:
     if planned.quantisation:
         network = OnnxNetwork(int8_file(unpruned, planned.quantisation, float32))
     with limit_threads():
-        reference = predict_logits(unpruned.network, test.inputs)
-        metrics = compute_metrics(predict_logits(network, test.inputs), test.labels, reference)
+        metrics = metrics_on_test(network, unpruned)
         if engine == ONNX and not planned.quantisation:
             try:
                 network = OnnxNetwork(to_onnx(float32, test.inputs))

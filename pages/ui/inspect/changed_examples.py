@@ -43,7 +43,7 @@ def summary(inspected: InspectedRun) -> None:
     """Draw the accuracies, and where the student differs from baseline and teacher."""
     analysis = inspected.analysis
     if len(analysis.labels) < analysis.total:
-        count = f"{len(analysis.labels):,} of the {analysis.total:,} {analysis.split} examples"
+        count = f"{len(analysis.labels):,} of the {analysis.total:,} {analysis.split} {analysis.noun}"
         st.caption(f"{count}, spread evenly over the split.")
     for reference, fixed, broke in ((BASELINE, FIXED, BROKE), (TEACHER, FIXED_TEACHER, BROKE_TEACHER)):
         if reference in analysis.parts:
@@ -59,14 +59,16 @@ def comparison_sentence(inspected: InspectedRun, reference: str, fixed: int, bro
         f"{inspected.look(part)['glyph']} {inspected.title(part).lower()}" for part in (STUDENT, reference)
     )
     counts = (
-        f"Of {len(analysis.labels):,} {analysis.split} examples the {student} **corrects {fixed} errors** of the "
-        f"{other} and **adds {broke}**: accuracy {percent(inspected.accuracy(STUDENT))} against "
+        f"Of {len(analysis.labels):,} {analysis.split} {analysis.noun} the {student} **corrects {fixed} errors** of "
+        f"the {other} and **adds {broke}**: accuracy {percent(inspected.accuracy(STUDENT))} against "
         f"{percent(inspected.accuracy(reference))}."
     )
     if not fixed + broke:
-        return f"{counts} Both classify the same examples correctly."
+        return f"{counts} Both classify the same {analysis.noun} correctly."
     if inspected.row.state == FAILED:
         return f"{counts} The run failed before its end, so this says nothing about the method."
+    if not inspected.replay.data.task.has_class_per_example:
+        return f"{counts} Those of one image are alike, so that their number says nothing about chance."
     p_value = mcnemar_p_value(fixed, broke)
     p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
     conclusion = (
@@ -138,7 +140,7 @@ def _description(inspected: InspectedRun, options: InspectOptions, group: str, c
         one_of_both = f"exactly one of {student} and {baseline}"
         network = one_of_both if options.of == DIFFERENCE else f"the {titles[options.of]}"
         true, predicted = (analysis.classes[k] for k in cell)
-        sentence = f"Examples of class {true} that {network} predicts as {predicted}."
+        sentence = f"{analysis.noun.capitalize()} of class {true} that {network} predicts as {predicted}."
     else:
         sentence = {
             FIXED: f"The {student} is right and the {baseline} is wrong.",
@@ -188,7 +190,7 @@ def _thumbnails(inspected: InspectedRun, positions: list[int]) -> list[thumbnail
 def _table_row(inspected: InspectedRun, position: int) -> dict[str, Any]:
     analysis = inspected.analysis
     row: dict[str, Any] = {
-        f"{analysis.split} example": analysis.rows[position],
+        "example": analysis.title(position),
         "true class": analysis.classes[int(analysis.labels[position])],
     }
     for part, (top, confidence) in analysis.predictions(position).items():
@@ -205,7 +207,7 @@ def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> 
     order = inspected.cached(f"order {position}", lambda: _class_order(analysis, position, picture.label))
     logits = inspected.cached(f"logits {position}", lambda: analysis.example_logits(position))
     frame = {"evaluation": 0, "logits": {part: [[values[k] for k in order]] for part, values in logits.items()}}
-    name = f"{analysis.split} example {analysis.rows[position]}"
+    name = analysis.title(position)
     image = {
         "src": picture.src, "x": picture.x, "y": picture.y, "label": order.index(picture.label),
         "title": f"{name.capitalize()}, true class {analysis.classes[picture.label]}",

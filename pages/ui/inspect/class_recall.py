@@ -39,7 +39,7 @@ def dots(inspected: InspectedRun) -> None:
     )  # fmt: skip
     tables.numbers(
         lambda: [
-            {"class": name, "examples": counts[k]}
+            {"class": name, analysis.noun: counts[k]}
             | {f"{inspected.title(part)}, recall": round(recall[k], 4) for part, recall in recalls.items()}
             for k, name in enumerate(analysis.classes)
         ],

@@ -112,7 +112,7 @@ def _matrix(inspected: InspectedRun, options: InspectOptions, of: str, classes: 
         z=colours, x=names, y=names, zmin=-limit if is_difference else 0, zmax=limit or 1,
         colorscale=[list(stop) for stop in scale],
         xgap=1, ygap=1, hoverinfo="skip",
-        colorbar=_colour_bar(limit, to_colour, is_fraction, is_difference),
+        colorbar=_colour_bar(analysis.noun, limit, to_colour, is_fraction, is_difference),
     )  # fmt: skip
     filled = [(r, c) for r in range(size) for c in range(size) if colours[r][c]]
     lowest, span = (-limit, 2 * (limit or 1)) if is_difference else (0.0, limit or 1)
@@ -146,7 +146,7 @@ def _click_targets(inspected: InspectedRun, of: str, classes: list[int], names: 
     filled = [(r, c) for r in size for c in size if counts[classes[r]][classes[c]]]
     texts = [
         f"{names[r]} predicted as {names[c]}<br>"
-        + _hover(counts[classes[r]][classes[c]], fractions[classes[r]][classes[c]], of == DIFFERENCE)
+        + _hover(analysis.noun, counts[classes[r]][classes[c]], fractions[classes[r]][classes[c]], of == DIFFERENCE)
         for r, c in filled
     ]
     invisible = {"marker": {"opacity": 0}}
@@ -158,10 +158,10 @@ def _click_targets(inspected: InspectedRun, of: str, classes: list[int], names: 
     )  # fmt: skip
 
 
-def _hover(count: int, fraction: float, is_difference: bool) -> str:
+def _hover(noun: str, count: int, fraction: float, is_difference: bool) -> str:
     if is_difference:
-        return f"{signed(count, 0)} examples, {signed(100 * fraction)}{SPACE}% of the class"
-    return f"{count} examples, {percent(fraction)} of the class"
+        return f"{signed(count, 0)} {noun}, {signed(100 * fraction)}{SPACE}% of the class"
+    return f"{count} {noun}, {percent(fraction)} of the class"
 
 
 def _logarithmic(top: float, is_fraction: bool) -> Callable[[float], float]:
@@ -172,11 +172,11 @@ def _logarithmic(top: float, is_fraction: bool) -> Callable[[float], float]:
 
 
 def _colour_bar(
-    limit: float, to_colour: Callable[[float], float], is_fraction: bool, is_difference: bool
+    noun: str, limit: float, to_colour: Callable[[float], float], is_fraction: bool, is_difference: bool
 ) -> dict[str, Any]:
     positive = [tick for tick in (PERCENT_TICKS if is_fraction else COUNT_TICKS) if to_colour(tick) <= limit + 1e-9]
     ticks = [-tick for tick in reversed(positive)] + [0, *positive] if is_difference else [0, *positive]
-    title = "fraction of the class" if is_fraction else "examples"
+    title = "fraction of the class" if is_fraction else noun
     return {
         "thickness": 10, "title": {"text": title, "side": "right"}, "outlinewidth": 0,
         "tickvals": [to_colour(tick) for tick in ticks],

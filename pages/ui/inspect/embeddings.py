@@ -113,7 +113,7 @@ def _legend(inspected: InspectedRun) -> str:
 def _hover(inspected: InspectedRun, position: int, answer: int) -> str:
     analysis = inspected.analysis
     label, prediction = (charts.escape_html(analysis.classes[k]) for k in (int(analysis.labels[position]), answer))
-    return f"{analysis.split} example {analysis.rows[position]}<br>true class {label}, prediction {prediction}"
+    return f"{analysis.title(position)}<br>true class {label}, prediction {prediction}"
 
 
 def _text_alternative(inspected: InspectedRun, part: str, projection: Projection) -> str:
@@ -128,8 +128,9 @@ def _rows(inspected: InspectedRun, available: dict[str, Projection]) -> list[dic
     rows: list[dict[str, Any]] = []
     for position, label in enumerate(analysis.labels.tolist()):
         row: dict[str, Any] = {
-            f"{analysis.split} example": analysis.rows[position], "true class": analysis.classes[label]
-        }  # fmt: skip
+            "example": analysis.title(position),
+            "true class": analysis.classes[label],
+        }
         for part, projection in available.items():
             title, place = inspected.title(part), projection.places[position]
             row |= {f"{title}, axis {axis + 1}": round(place[axis], 4) for axis in (0, 1)}

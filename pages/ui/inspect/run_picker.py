@@ -85,7 +85,7 @@ def selected_run() -> Run | None:
     else:
         st.info(error)
         st.page_link("pages/distill.py", label="Train one", icon=":material/science:")
-    run_picker.run_picker(None)
+    run_picker.run_picker(None, run_picker.inspect_refusal)
     return None
 
 
@@ -103,7 +103,7 @@ def choices(inspected: InspectedRun) -> None:
     students = [learner.role for learner in roles.taught_learners(inspected.row.config)]
     columns = st.columns([3, 2] + [1] * (len(students) > 1), gap="large")
     with columns[0]:
-        run_picker.run_picker(inspected.row)
+        run_picker.run_picker(inspected.row, run_picker.inspect_refusal)
     with columns[1]:
         run_picker.epoch_picker(inspected.replay, inspected.snapshot, url)
     if len(students) > 1:
@@ -128,7 +128,7 @@ def _refusal(row: Run | None) -> str:  # noqa: PLR0911
         return "This run needs a method, a network or data that this installation does not have. Choose another one."
     if reason := unusable_reason(row.config):
         return reason
-    if reason := run_picker.rows_refusal(row):
+    if reason := run_picker.inspect_refusal(row):
         return reason
     if row.state in manager.ACTIVE:
         return "This run is still training. Its networks can be compared when it has ended."
@@ -147,7 +147,7 @@ def _newest_run() -> Run | None:
     rows = [row for row in store.runs(NEWEST) if row.test is not None and row.state not in manager.ACTIVE]
     with_weights = store.with_weights(row.id for row in rows)
     readable = (row for row in rows if row.id in with_weights and row.available_config)
-    return next((row for row in readable if not run_picker.rows_refusal(row)), None)
+    return next((row for row in readable if not run_picker.inspect_refusal(row)), None)
 
 
 def _student_role(row: Run, options: InspectOptions) -> str:

@@ -294,10 +294,11 @@ def _bars(panel: _PanelContext) -> None:
     if frames.pinned is None or frames.prepared is None:
         return
     names, teacher = roles.titles(config), roles.reference_teacher(config)
-    selection = "The first validation example of each class."
+    rows = config.dataset.task.row_noun
+    selection = f"The first of the validation {rows} of each class."
     if teacher:
         name = "the teacher" if teacher == TEACHER else roles.in_sentence(teacher, names)
-        selection = f"Validation examples that {name} classifies correctly with the lowest confidence."
+        selection = f"Validation {rows} that {name} classifies correctly with the lowest confidence."
     available = {role for frame in frames.bars for role in frame["logits"]}
     students = [learner.role for learner in roles.taught_learners(config) if learner.role in available]
     if not students:
@@ -334,7 +335,7 @@ def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]
             "y": one.y,
             "text": one.text,
             "label": list(one.labels) or one.label,
-            "title": f"Validation example {index}",
+            "title": f"Validation {one.name}",
         }
-        for index, one in zip(indices, thumbnails.of_validation(config.dataset, indices), strict=True)
+        for one in thumbnails.of_validation(config.dataset, indices)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -80,6 +80,11 @@ def rows_refusal(row: Run) -> str:
     return f"{task.title} has no class per example, so this page does not apply to this run."
 
 
+def inspect_refusal(row: Run) -> str:
+    """Return why Inspect does not apply to a run, as a sentence; empty if it does."""
+    return "" if row.config.dataset.task.inspects_rows else rows_refusal(row)
+
+
 def link_to_task_page(row: Run) -> None:
     """Draw a link to the page on the task of a run, if there is one."""
     if page := row.config.dataset.task.page:
@@ -89,9 +94,9 @@ def link_to_task_page(row: Run) -> None:
         )  # fmt: skip
 
 
-def run_picker(row: Run | None) -> None:
-    """Draw a select box of the newest runs with stored weights."""
-    rows = _newest_runs()
+def run_picker(row: Run | None, refusal: Callable[[Run], str] = rows_refusal) -> None:
+    """Draw a select box of the newest runs with stored weights, without those that are refused."""
+    rows = _newest_runs(refusal)
     if row and row.id not in {other.id for other in rows}:
         rows.append(row)
     select_run(row, _names(rows))
@@ -165,13 +170,13 @@ def _default_run() -> Run | None:
     return next(with_images, None) or _first_run() or next(iter(rows), None)
 
 
-def _newest_runs() -> list[Run]:
+def _newest_runs(refusal: Callable[[Run], str] = rows_refusal) -> list[Run]:
     """Return those of the newest runs whose weights are stored, newest first."""
     store = manager.get_manager().store
     rows = store.runs(MAX_RUNS)
     with_weights = store.with_weights(row.id for row in rows)
     readable = [row for row in rows if row.id in with_weights and row.available_config]
-    return [row for row in readable if not unusable_reason(row.config) and not rows_refusal(row)]
+    return [row for row in readable if not unusable_reason(row.config) and not refusal(row)]
 
 
 def _first_run() -> Run | None:

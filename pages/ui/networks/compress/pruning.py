@@ -56,7 +56,8 @@ def kind(options: CompressOptions) -> str:
 
 def fraction(unpruned: Unpruned, chosen_kind: str, options: CompressOptions) -> float:
     """Draw the slider, which says the validation accuracy at every fraction; return the fraction."""
-    with st.spinner("Measuring the accuracy at every fraction"):
+    title = unpruned.data.task.validation_score_title
+    with st.spinner(f"Measuring the {title} at every fraction"):
         curve = dict(stages.pruning_curve(unpruned, chosen_kind))
     if len(curve) < 2:
         st.info("Nothing of this network can be removed. Choose another network, or the other kind.")
@@ -64,21 +65,22 @@ def fraction(unpruned: Unpruned, chosen_kind: str, options: CompressOptions) -> 
     value = min(curve, key=lambda step: abs(step - options.fraction))
     st.select_slider(
         "Fraction removed", list(curve), value,
-        format_func=lambda step: f"{percent(step, 0)}: accuracy {percent(curve[step])}",
-        help="The accuracy is that on the validation set before any further training.", **bind("fraction", value),
+        format_func=lambda step: f"{percent(step, 0)}: {title} {percent(curve[step])}",
+        help=f"The {title} is that on the validation set before any further training.", **bind("fraction", value),
     )  # fmt: skip
     loss = 100 * (curve[value] - curve[0.0])
     st.markdown(
-        f"Without {percent(value, 0)} of its {chosen_kind} the network classifies **{percent(curve[value])}** of the "
-        f"validation set correctly, {points(loss)} against {percent(curve[0.0])} unpruned."
+        f"Without {percent(value, 0)} of its {chosen_kind} the network has **{percent(curve[value])}** {title} "
+        f"on the validation set, {points(loss)} against {percent(curve[0.0])} unpruned."
         if value
-        else f"The unpruned network classifies **{percent(curve[0.0])}** of the validation set correctly."
+        else f"The unpruned network has **{percent(curve[0.0])}** {title} on the validation set."
     )
     return value
 
 
 def curve_chart(unpruned: Unpruned, chosen_kind: str, value: float) -> None:
-    """Draw the validation accuracy by the fraction removed, with a mark at the chosen one."""
+    """Draw the validation score by the fraction removed, with a mark at the chosen one."""
+    title = f"validation {unpruned.data.task.validation_score_title}"
     curve, look = dict(stages.pruning_curve(unpruned, chosen_kind)), palette.ROLES["student"]
     if value not in curve:
         return
@@ -97,19 +99,19 @@ def curve_chart(unpruned: Unpruned, chosen_kind: str, value: float) -> None:
         )  # fmt: skip
         figure.add_hline(y=100 * curve[0.0], line={"color": GREY[theme()], "dash": "dot", "width": 1.25})
         figure.update_xaxes(title=f"{chosen_kind.capitalize()} removed, %")
-        figure.update_yaxes(title="Validation accuracy, %")
+        figure.update_yaxes(title=f"{title}, %")
         return figure
 
     cached_chart(
         f"pruning {unpruned.run.id} {unpruned.key(chosen_kind, value)}", build, "pruning",
-        f"Validation accuracy by the fraction of {chosen_kind} removed, before further training: "
+        f"{title.capitalize()} by the fraction of {chosen_kind} removed, before further training: "
         f"{percent(curve[0.0])} unpruned, {percent(curve[value])} at {percent(value, 0)}.",
         height=380,
     )  # fmt: skip
     numbers(
         lambda: [
-            {f"{chosen_kind} removed, %": 100 * step, "validation accuracy, %": 100 * accuracy}
-            for step, accuracy in curve.items()
+            {f"{chosen_kind} removed, %": 100 * step, f"{title}, %": 100 * score}
+            for step, score in curve.items()
         ],
-        f"pruning {chosen_kind}", alt="Validation accuracy by the fraction removed.",
+        f"pruning {chosen_kind}", alt=f"{title.capitalize()} by the fraction removed.",
     )  # fmt: skip

@@ -87,10 +87,12 @@ def buttons(unpruned: Unpruned, planned: list[PlannedStage], fraction: float) ->
 
 def stage_table(stages: list[Stage], unpruned: Unpruned, kind: str) -> None:
     """Draw one row per stage, and what the numbers mean."""
+    task = unpruned.data.task
+    score = f"{task.score_title}, %"
     rows = [
         {
-            "no.": number, "stage": title(stage, unpruned), "accuracy, %": 100 * stage.accuracy,
-            "95 % interval": " to ".join(percent(end) for end in stage.interval),
+            "no.": number, "stage": title(stage, unpruned), score: 100 * stage.accuracy,
+            **({"95 % interval": " to ".join(percent(end) for end in stage.interval)} if task.counts_rows else {}),
             "agreement, %": 100 * stage.agreement, "parameters": stage.parameters,
             "nonzero": stage.nonzero, "file, kB": stage.size / 1000,
             "1 example, ms": 1e3 * stage.seconds["1"], "64 examples, ms": 1e3 * stage.seconds["64"],
@@ -98,16 +100,16 @@ def stage_table(stages: list[Stage], unpruned: Unpruned, kind: str) -> None:
         }
         for number, stage in enumerate(stages, start=1)
     ]  # fmt: skip
-    decimals = {"accuracy, %": 1, "agreement, %": 1, "file, kB": 1, "1 example, ms": 3, "64 examples, ms": 3}
+    decimals = {score: 1, "agreement, %": 1, "file, kB": 1, "1 example, ms": 3, "64 examples, ms": 3}
     formats = {name: st.column_config.NumberColumn(format=f"%.{places}f") for name, places in decimals.items()}
-    table(rows, alt="Accuracy, agreement, size and latency of every stage.", **formats)
+    table(rows, alt=f"{task.score_title}, agreement, size and latency of every stage.", **formats)
     download(lambda: rows, "stages")
     notes = [int8_sentence(stages)]
     if kind == WEIGHTS and any(stage.nonzero < stage.parameters for stage in stages):
         notes.append("Zeros are stored and multiplied like other numbers: removing whole channels saves file and time.")
     notes.append(
-        "Accuracy and its interval are on the test set. Agreement is the fraction of test examples on which the top "
-        "class is that of the unpruned network. Latency is a median on one thread of this machine."
+        f"The {task.score_title} is that on the test set. Agreement is the fraction of its {task.row_noun} on which "
+        "the top class is that of the unpruned network. Latency is a median on one thread of this machine."
     )
     st.caption(" ".join(filter(None, notes)))
 
@@ -121,7 +123,8 @@ def title(stage: Stage, unpruned: Unpruned) -> str:
 
 
 def pareto_chart(stages: list[Stage], unpruned: Unpruned, options: CompressOptions) -> None:
-    """Draw the test accuracy of every stage against a cost, and the Pareto front."""
+    """Draw the test score of every stage against a cost, and the Pareto front."""
+    task = unpruned.data.task
     st.segmented_control(
         "Cost", list(COSTS), default=options.cost, required=True, format_func=lambda cost: TITLES[cost].split(",")[0],
         **bind("cost", options.cost),
@@ -144,7 +147,8 @@ def pareto_chart(stages: list[Stage], unpruned: Unpruned, options: CompressOptio
             hovertemplate=f"%{{text}}: %{{y:.1f}}{SPACE}% for %{{x:.4g}}<extra></extra>",
         )  # fmt: skip
     ends = [100 * end for stage in stages for end in stage.interval]
-    limits = min(ends) - 0.05 * (max(ends) - min(ends)), max(ends) + 0.05 * (max(ends) - min(ends))
+    margin = 0.05 * (max(ends) - min(ends)) or 1.0  # scores without intervals may all be equal
+    limits = min(ends) - margin, max(ends) + margin
     labels: dict[tuple[float, float], list[str]] = {}
     for number, point in enumerate(points, start=1):
         labels.setdefault(point, []).append(str(number))
@@ -153,11 +157,13 @@ def pareto_chart(stages: list[Stage], unpruned: Unpruned, options: CompressOptio
     figure.update_layout(
         margin={"t": BAR, "b": BOTTOM, "l": 50, "r": 40},
         xaxis=axis(TITLES[options.cost], [cost for cost, _ in points], is_log=True),
-        yaxis={"title": "Test accuracy, %", "automargin": True, "range": limits},
+        yaxis={"title": f"test {task.score_title}, %", "automargin": True, "range": limits},
     )  # fmt: skip
     names = "; ".join(f"{index + 1} {title(stages[index], unpruned)}" for index in front)
-    chart(figure, "stages", f"Test accuracy by {TITLES[options.cost].lower()}. Pareto front: {names}.", height=HEIGHT)
-    st.caption(f"Numbers are those of the table. Pareto front: {names}. Bars are 95 % intervals over test examples.")
+    alt = f"Test {task.score_title} by {TITLES[options.cost].lower()}. Pareto front: {names}."
+    chart(figure, "stages", alt, height=HEIGHT)
+    bars = " Bars are 95 % intervals over test examples." if task.counts_rows else ""
+    st.caption(f"Numbers are those of the table. Pareto front: {names}.{bars}")
 
 
 def _cost(stage: Stage, cost: str) -> float:

@@ -28,7 +28,7 @@ def show(row: Run) -> None:
             "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
             query_params={"runs": row.id},
         )  # fmt: skip
-        if not run_picker.rows_refusal(row):
+        if not run_picker.inspect_refusal(row):
             st.page_link(
                 "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
                 icon=":material/frame_inspect:", query_params={"run": row.id},
