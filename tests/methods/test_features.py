@@ -1,5 +1,6 @@
 """Losses of features and of relations between examples, against their references."""
 
+import itertools
 from collections.abc import Mapping
 from functools import partial
 
@@ -22,6 +23,7 @@ from kd_core.methods.flow import flow
 from kd_core.methods.hints import hints
 from kd_core.methods.intra_class import intra_class, labels_of_places, rows_and_columns
 from kd_core.methods.localisation import localisation
+from kd_core.methods.masked_generation import MaskedGeneration, masked_generation, place_mask
 from kd_core.methods.one_for_all import exit_branch
 from kd_core.methods.pearson_features import pearson_features
 from kd_core.methods.pixel_similarity import pixel_similarity
@@ -29,6 +31,7 @@ from kd_core.methods.probability_transfer import probability_transfer
 from kd_core.methods.relational import relational, relational_angle, relational_distance
 from kd_core.methods.reused_classifier import projector, reused_classifier
 from kd_core.methods.review import review
+from kd_core.methods.score_weighted_features import score_weighted_features
 from kd_core.methods.selectivity import selectivity
 from kd_core.methods.similarity import similarity
 from kd_core.methods.simple_recipe import simple_recipe
@@ -312,3 +315,34 @@ def test_labels_of_pixels_are_those_of_the_places_of_a_smaller_map_and_a_class_o
     )
     assert rows_and_columns(32 * 48, 5, 7) == (32, 48)  # of a map that was halved with rounding
     assert rows_and_columns(17 * 30, 9, 15) == (17, 30)
+
+
+def test_features_weigh_as_much_as_the_teacher_is_sure_of_an_object_there() -> None:
+    random = np.random.default_rng(0)
+    student, teacher, scores = (random.random(shape) for shape in ((2, 3, 4, 5), (2, 3, 4, 5), (2, 4, 5)))
+    total = sum(
+        scores[n, y, x] * ((student[n, :, y, x] - teacher[n, :, y, x]) ** 2).mean()
+        for n, y, x in itertools.product(range(2), range(4), range(5))
+    )
+    value = score_weighted_features(*map(torch.from_numpy, (student, teacher, scores)))
+    assert value.item() == pytest.approx(total / scores.sum(), rel=1e-12)
+
+
+def test_a_generator_restores_the_teachers_map_from_the_places_that_are_not_hidden() -> None:
+    model = find_plugin("models", "cnn")()
+    method = MaskedGeneration(masked=0.65)
+    pair = Pair(model, model, (1, 8, 8), 10)
+    adapters = method.adapters(pair, torch.zeros(1)).double()
+    shape = (3, *pair.teacher_shapes[method.matches(pair)[0].teacher])
+    features = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    mask = place_mask(features, 0.65, 7, "mask", 0)
+    assert 0.2 < mask.mean() < 0.5
+    generator = adapters["generator 0"]
+    hidden = (features * mask).numpy()
+    for layer, is_last in ((generator[0], False), (generator[2], True)):
+        weights, padded = layer.weight.detach().numpy(), np.pad(hidden, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))
+        hidden = np.einsum("bchwij,ocij->bohw", windows, weights) + layer.bias.detach().numpy()[:, None, None]
+        hidden = hidden if is_last else np.maximum(hidden, 0)
+    value = masked_generation(generator(features * mask), features)
+    assert value.item() == pytest.approx(((hidden - features.numpy()) ** 2).mean(), rel=1e-9)

@@ -47,7 +47,7 @@ def test_the_slider_says_the_validation_accuracy_and_a_link_restores_it(
     slider = app.select_slider[0]
     assert slider.options[18] == f"{percent(0.9, 0)}: accuracy {percent(curve[0.9])}"
     assert slider.value == 0.9
-    assert f"**{percent(curve[0.9])}** of the validation set" in "".join(text.value for text in app.markdown)
+    assert f"**{percent(curve[0.9])}** accuracy on the validation set" in "".join(text.value for text in app.markdown)
     slider.set_value(0.25).run()
     assert "0.25" in app.query_params["fraction"]
     assert list(rows(app)) == ["Teacher", "Student (unpruned)"]

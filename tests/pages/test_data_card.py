@@ -16,6 +16,7 @@ from kd_core.runs import downloads
 from kd_core.runs.manager import RunManager
 from kd_core.training.learner import NetworkTrainer
 from pages.ui.form import data_card
+from tests.files.uploads import test_boxes, test_masks
 from tests.pages.test_distill import Open, button, finish, texts
 from tools.testing.dataset_files import PUBLISHED
 from tools.testing.http_server import Host
@@ -271,6 +272,36 @@ def test_images_with_a_table_of_labels_show_their_labels_and_may_take_another_co
     (upload,) = uploads.list_all()
     assert (upload.kind, upload.classes) == ("multi-label images", ("cat", "dog", "owl"))
     assert "Images of the validation set with their labels" in texts(app)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("content", "reason", "kind"),
+    [
+        (
+            test_masks.packed(test_masks.pairs() | {"data/masks/3.png": test_masks.png(test_masks.mask(3)[:-1])}),
+            "has 16 × 15 pixels, and its image 16 × 16",
+            "masks",
+        ),
+        (test_boxes.packed(test_boxes.coco(test_boxes.COCO_FAULTS[0][1])), "has no area", "boxes"),
+        (test_boxes.packed(test_boxes.yolo("7 0.5 0.5 0.1 0.1\n")), "there are names of 2", "boxes"),
+        (test_boxes.packed(test_boxes.voc()), "", "boxes"),
+    ],
+    ids=["masks", "coco", "yolo", "voc"],
+)
+def test_masks_and_boxes_of_every_format_are_imported_and_what_is_wrong_is_left_out_by_consent(
+    open_page: Open, content: bytes, reason: str, kind: str
+) -> None:
+    app = open_import(open_page, ("mine.zip", content, "application/zip"))
+    assert reason in texts(app)
+    assert app.button(key="keep upload").disabled == bool(reason)
+    if reason:
+        named(app, "checkbox", _widget(app, "leave out")).check().run()
+    app.button(key="keep upload").click().run()
+    assert not app.error
+    assert not app.exception
+    (upload,) = uploads.list_all()
+    assert kind in upload.kind
 
 
 @pytest.mark.usefixtures("home")
