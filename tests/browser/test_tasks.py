@@ -88,6 +88,8 @@ def test_boxes_are_drawn_while_a_run_trains_and_a_box_is_chosen_by_keyboard(serv
     wait_until_drawn(page)
     gallery.nth(2).press("Enter")
     wait_for_parameter(page, "image", "2")
+    colour = page.get_by_role("heading", name="Left side").evaluate("node => getComputedStyle(node).color")
+    expect(page.locator(".dst-box-sides .dst-heading").first).to_have_css("fill", colour)  # not black in both themes
     check(page)
 
 

@@ -68,7 +68,7 @@ def comparison_sentence(inspected: InspectedRun, reference: str, fixed: int, bro
     if inspected.row.state == FAILED:
         return f"{counts} The run failed before its end, so this says nothing about the method."
     if not inspected.replay.data.task.has_class_per_example:
-        return f"{counts} Those of one image are alike, so that their number says nothing about chance."
+        return f"{counts} Neighbouring {analysis.noun} depend on each other: no test of chance."
     p_value = mcnemar_p_value(fixed, broke)
     p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
     conclusion = (

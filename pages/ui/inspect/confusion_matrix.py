@@ -29,7 +29,8 @@ def matrices(inspected: InspectedRun, options: InspectOptions) -> None:
     analysis = inspected.analysis
     st.segmented_control(
         "Cells show", (COUNTS, SHARES), default=options.measure, key=keys.key("measure", options.measure),
-        format_func={COUNTS: "Examples", SHARES: "Fraction of the true class"}.__getitem__, required=True,
+        format_func={COUNTS: analysis.noun.capitalize(), SHARES: "Fraction of the true class"}.__getitem__,
+        required=True,
         on_change=lambda: url.update(measure=keys.current_value("measure")),
     )  # fmt: skip
     classes = inspected.cached("classes that occur", lambda: _classes_shown(inspected))

@@ -21,7 +21,7 @@ export class BoxSides {
         chart,
         note,
         bars: new MirroredBars(chart),
-        node: html("div", {}, html("h3", {}, name), note, chart),
+        node: html("div", {}, html("h3", {}, name), note, html("div", { class: "dst-rows" }, chart)),
       };
     });
     this.node = html(
