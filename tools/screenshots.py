@@ -28,6 +28,8 @@ SIZES = ((1280, 720), (1920, 1080), (390, 844))
 SETTLE = 6.0  # seconds until a page has drawn its charts on two busy cores
 RUN_SECONDS = 120.0
 TASKS = {"language": "python_docs", "segmentation": "scenes", "detection": "shapes"}  # data sets by page
+TALL = {"search": 1240}  # pixels, so that the charts are in view
+IMAGE = {"detection": {"image": "2"}}  # whose boxes cover each other less than those of the first image
 PAGES = (
     *("start", "temperature", "distill", "inspect", "compress", *TASKS, "sweep", "search"),
     *("compare", "experiments", "glossary"),
@@ -71,7 +73,7 @@ def addresses(server: Server) -> Iterator[tuple[str, str]]:
         yield page, f"{server.url}/{page}?{urlencode({'run': runs['digits']})}"
     for page, dataset in TASKS.items():
         if dataset in runs:
-            yield page, f"{server.url}/{page}?{urlencode({'run': runs[dataset]})}"
+            yield page, f"{server.url}/{page}?{urlencode({'run': runs[dataset], **IMAGE.get(page, {})})}"
     for row in server.store().sweeps():
         page = "search" if isinstance(row.plan, Search) else "sweep"
         yield page, f"{server.url}/sweep?{urlencode({'sweep': row.id})}"
@@ -108,6 +110,7 @@ def main() -> None:
                     if name not in pages:
                         continue
                     file = folder / f"{name}-{theme}-{width}.png" if folder else IMAGES / f"{name}.png"
+                    page.set_viewport_size({"width": width, "height": height if folder else TALL.get(name, height)})
                     shoot(page, address, file)
         browser.close()
         server.stop()
