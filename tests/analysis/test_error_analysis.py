@@ -27,7 +27,7 @@ def analysis() -> ErrorAnalysis:
     labels = torch.randint(0, K, (N,), generator=generator)
     logits = {part: 2 * torch.randn(N, K, generator=generator) for part in ROLES}
     logits["student"][torch.arange(N), labels] += 2
-    return ErrorAnalysis("test", tuple("abcde"), labels, logits, range(N), N)
+    return ErrorAnalysis("test", tuple("abcde"), labels, logits, range(N), N, [""] * N)
 
 
 @pytest.mark.parametrize("part", ROLES)
@@ -47,7 +47,7 @@ def test_the_difference_is_student_minus_baseline_and_every_row_of_it_sums_to_ze
 
 def test_a_class_without_examples_has_no_recall_instead_of_a_wrong_one() -> None:
     logits = {"student": torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])}
-    analysis = ErrorAnalysis("test", ("a", "b", "c"), torch.tensor([0, 0]), logits, [0, 1], 2)
+    analysis = ErrorAnalysis("test", ("a", "b", "c"), torch.tensor([0, 0]), logits, [0, 1], 2, ["", ""])
     assert analysis.recalls("student") == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
 
 
@@ -101,7 +101,7 @@ def test_a_cell_of_the_difference_holds_what_either_student_or_baseline_predicts
 
 def test_without_a_baseline_no_example_is_fixed(analysis: ErrorAnalysis) -> None:
     alone = ErrorAnalysis(
-        "test", analysis.classes, analysis.labels, {"student": analysis.logits["student"]}, range(N), N
+        "test", analysis.classes, analysis.labels, {"student": analysis.logits["student"]}, range(N), N, [""] * N
     )
     assert (
         alone.examples("fixed") == alone.examples("broke_teacher") == alone.examples("cell", DIFFERENCE, (0, 1)) == []

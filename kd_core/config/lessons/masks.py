@@ -24,7 +24,8 @@ LESSON = Lesson(
     families={
         MASKS: {
             "dataset": "scenes", "dataset_count": "400", "teacher_epochs": "10", "scheme": "unlabelled",
-            "labelled": "20", "soft_weight": "1", "temperature": "1", "epochs": "5", "batch_size": "10",
+            "labelled": "20", "soft_weight": "1", "temperature": "1", "epochs": "3", "batch_size": "10",
+            "student_width": "8", "learning_rate": "0.02",
         }
     },
     points={
