@@ -36,9 +36,9 @@ LESSON = Lesson(
     choices=(
         Choice(
             "The boxes become more exact.", Expectation(low=2),
-            "AP50-95 went from {exact} to {exact_with}: {difference}. AP50 went from {found} to {found_with}: the "
-            "classes say that there is an object, and rough boxes are enough for that. Exact ones need the teacher’s "
-            "distributions of the sides, since 750 scenes have no true boxes.",
+            "AP50-95 went from {exact} to {exact_with}: {difference}. AP50, for which rough boxes are enough, went "
+            "from {found} to {found_with}. The classes say that there is an object; where its sides are only the "
+            "teacher’s distributions say, since 750 scenes have no true boxes.",
         ),
         Choice(
             "About as exact as before.", Expectation(-2, 2),

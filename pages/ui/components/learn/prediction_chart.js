@@ -12,7 +12,7 @@ import { LinePlot } from "../shared/widgets/line_plot.js";
 import { classText, gap, mean, nearest, shortText, spread, ticksBetween, valueText } from "./predictions.js";
 
 const HEIGHT = 300;
-const MARGIN = { left: 46, right: 12, top: 30, bottom: 44 };
+const MARGIN = { left: 46, right: 12, top: 30, bottom: 54 }; // below, room for all lines of a label
 const LINE = 14; // pixels between two lines of a label
 const LINES = 3; // at most
 const SEED_DISTANCE = 16; // pixels from the mark of the mean to those of the seeds

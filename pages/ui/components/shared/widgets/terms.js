@@ -11,11 +11,17 @@ const GAP = 6; // pixels between a term and its definition
 let serial = 0;
 
 /**
- * Return the nodes of a text.
+ * Return the nodes of a text. The rest of a word and the punctuation after a term stay on its line.
  * @param {(string | Definition)[]} segments
  */
 export const textNodes = (segments) =>
-  segments.map((segment) => (typeof segment === "string" ? segment : termNode(segment)));
+  segments.map((segment, i) => {
+    const rest = /^\S*/;
+    if (typeof segment === "string") return i ? segment.replace(rest, "") : segment;
+    const next = segments[i + 1];
+    const tail = typeof next === "string" ? (next.match(rest)?.[0] ?? "") : "";
+    return html("span", { class: "dst-unbroken" }, termNode(segment), tail);
+  });
 
 /**
  * Return a term with its definition. Escape, a second click and a click elsewhere close it, as the browser does for
