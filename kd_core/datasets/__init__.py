@@ -314,12 +314,13 @@ _loading, _cache_lock = threading.Lock(), threading.Lock()
 def load(dataset: Dataset) -> Data:
     """Return :meth:`Dataset.load`, cached up to :data:`CACHE_BYTES`. Callers must not write into the tensors."""
     with _cache_lock:
-        data = _cache.get(dataset)
-    if data is None:
-        with _loading, torch.device("cpu"):  # the caller may be counting parameters on the meta device
-            with _cache_lock:
-                data = _cache.get(dataset)  # another thread may have loaded it meanwhile
-            data = data or dataset.load()
+        if (data := _cache.get(dataset)) is not None:
+            _cache.move_to_end(dataset)
+            return data
+    with _loading, torch.device("cpu"):  # the caller may be counting parameters on the meta device
+        with _cache_lock:
+            data = _cache.get(dataset)  # another thread may have loaded it meanwhile
+        data = data or dataset.load()
     with _cache_lock:
         _cache[dataset] = data
         _cache.move_to_end(dataset)
