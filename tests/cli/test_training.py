@@ -25,10 +25,12 @@ pytestmark = pytest.mark.slow
 SETTINGS = dict(text.split("=") for text in QUICK)
 ROOT = Path(__file__).parents[2]
 # The command, whose runs take a second per epoch, so that a signal reaches them before their end.
+# With the handler of Ctrl-C that a terminal's program has; a shell's background job is started without.
 SLOW = """
-import functools, sys
+import functools, signal, sys
 from kd_core.__main__ import main
 from kd_core.runs.manager import RunManager
+signal.signal(signal.SIGINT, signal.default_int_handler)
 RunManager.start = functools.partialmethod(RunManager.start, pace=1.0)
 sys.exit(main(sys.argv[1:]))
 """
