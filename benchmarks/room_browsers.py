@@ -88,8 +88,6 @@ def measure() -> list[Row]:
     with open_browser() as browser, Server() as server:
         presenter = visit(browser, errors, 1280, 900)
         presenter.goto(f"{server.url}/learn?lesson={LESSON}&autoplay=0")
-        presenter.get_by_role("button", name="Train the networks of this lesson").click()
-        expect(presenter.get_by_role("button", name="Lock my prediction")).to_be_visible(timeout=TIMEOUT)
         presenter.get_by_role("button", name="Open a room").click()
         presenter.get_by_role("button", name=re.compile(r"^Room \w")).click()
         key = re.search(r"room=(\w+)", presenter.get_by_role("dialog").inner_text())
@@ -97,7 +95,7 @@ def measure() -> list[Row]:
         presenter.keyboard.press("Escape")
         phones = [visit(browser, errors, 390, 844) for _ in range(PHONES)]
         rows = [Row("joining, one after the other", "s", join(phones, f"{server.url}/?room={key[1]}&autoplay=0"))]
-        expect(presenter.get_by_text(f"{PHONES} joined")).to_be_visible()
+        expect(presenter.get_by_text(f"{PHONES} joined")).to_be_visible(timeout=TIMEOUT)
 
         following: list[float] = []
         for _ in range(ROUNDS // 2):
@@ -105,6 +103,8 @@ def measure() -> list[Row]:
                 condition = f"new URLSearchParams(location.search).get('lesson') {is_there} '{LESSON}'"
                 following += delays(phones, condition, lambda turn=turn: pressed(presenter, turn))  # type: ignore[misc]
                 presenter.wait_for_timeout(3000)
+        presenter.get_by_role("button", name="Train the networks of this lesson").click()
+        expect(presenter.get_by_role("button", name="Lock my prediction")).to_be_visible(timeout=TIMEOUT)
         expect(presenter.get_by_role("button", name="Ask the class")).to_be_enabled()
         votes = "[class*='st-key-vote-1-'] button"
         asked = delays(phones, f'document.querySelector("{votes}")', lambda: clicked(presenter, "Ask the class"))

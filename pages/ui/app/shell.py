@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import functools
 import gc
 import logging
@@ -77,8 +78,14 @@ def navigation() -> Page:
 def page(name: str) -> Page:
     """Return one of :data:`TITLES` as a page object.
 
-    ``st.page_link`` takes far less time for it than for a file name, which Streamlit looks up on disk.
+    ``st.page_link`` takes far less time for it than for a file name, which Streamlit looks up on disk, as it does for
+    every new page object. A page can be run once, so each run of the script has a copy.
     """
+    return copy.copy(_page(name))
+
+
+@functools.cache
+def _page(name: str) -> Page:
     return st.Page(
         ROOT / "pages" / f"{name}.py", title=TITLES[name], url_path=name, default=name == PAGES[0][0],
         visibility="hidden" if name in dict(TASK_PAGES) else "visible",
