@@ -107,7 +107,7 @@ def measure() -> list[Row]:
         expect(presenter.get_by_role("button", name="Lock my prediction")).to_be_visible(timeout=TIMEOUT)
         expect(presenter.get_by_role("button", name="Ask the class")).to_be_enabled()
         votes = "[class*='st-key-vote-1-'] button"
-        asked = delays(phones, f'document.querySelector("{votes}")', lambda: clicked(presenter, "Ask the class"))
+        questions = delays(phones, f'document.querySelector("{votes}")', lambda: clicked(presenter, "Ask the class"))
         answered = delays(phones, TEXT % "Your answer", lambda: all_press(phones, votes))
         expect(presenter.get_by_text(f"{PHONES} of {PHONES} have answered")).to_be_visible()
         revealed = delays(phones, TEXT % "(yours)", lambda: clicked(presenter, "Reveal the answers"))
@@ -118,7 +118,7 @@ def measure() -> list[Row]:
         started = delays(phones, TEXT % "The class trains", lambda: clicked(presenter, "Train everybody’s student"))
         expect(presenter.get_by_text(f"{PHONES} of {PHONES} have a result")).to_be_visible(timeout=TIMEOUT)
         rows += [
-            Row("following to another lesson", "s", following), Row("a question on the phone", "s", asked),
+            Row("following to another lesson", "s", following), Row("a question on the phone", "s", questions),
             Row("a vote, until the phone says so", "s", answered), Row("the revealed answers", "s", revealed),
             Row("the question for a temperature", "s", gathered), Row("sending a temperature", "s", sent),
             Row("the map of the class", "s", started),
