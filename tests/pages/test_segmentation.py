@@ -126,6 +126,8 @@ def test_compress_prunes_by_the_mean_iou(
     expected = jaccard_score(validation.labels.flatten(), masks.flatten(), average=None, zero_division=0).mean()
     assert dict(stages.pruning_curve(unpruned, "channels"))[0.5] == pytest.approx(expected)
     assert "mean IoU, %" in app.dataframe[-1].value.columns
+    charts = [str(element.proto) for element in app.get("plotly_chart")]
+    assert any("Validation mean IoU by the fraction of channels removed" in chart for chart in charts)
 
 
 @pytest.mark.parametrize(("page", "name"), [("distill", "run"), ("compare", "runs"), ("sweep", "")])

@@ -80,7 +80,7 @@ def fraction(unpruned: Unpruned, chosen_kind: str, options: CompressOptions) -> 
 
 def curve_chart(unpruned: Unpruned, chosen_kind: str, value: float) -> None:
     """Draw the validation score by the fraction removed, with a mark at the chosen one."""
-    title = f"validation {unpruned.data.task.validation_score_title}"
+    score = unpruned.data.task.validation_score_title
     curve, look = dict(stages.pruning_curve(unpruned, chosen_kind)), palette.ROLES["student"]
     if value not in curve:
         return
@@ -99,19 +99,19 @@ def curve_chart(unpruned: Unpruned, chosen_kind: str, value: float) -> None:
         )  # fmt: skip
         figure.add_hline(y=100 * curve[0.0], line={"color": GREY[theme()], "dash": "dot", "width": 1.25})
         figure.update_xaxes(title=f"{chosen_kind.capitalize()} removed, %")
-        figure.update_yaxes(title=f"{title}, %")
+        figure.update_yaxes(title=f"validation {score}, %")
         return figure
 
     cached_chart(
         f"pruning {unpruned.run.id} {unpruned.key(chosen_kind, value)}", build, "pruning",
-        f"{title.capitalize()} by the fraction of {chosen_kind} removed, before further training: "
+        f"Validation {score} by the fraction of {chosen_kind} removed, before further training: "
         f"{percent(curve[0.0])} unpruned, {percent(curve[value])} at {percent(value, 0)}.",
         height=380,
     )  # fmt: skip
     numbers(
         lambda: [
-            {f"{chosen_kind} removed, %": 100 * step, f"{title}, %": 100 * score}
-            for step, score in curve.items()
+            {f"{chosen_kind} removed, %": 100 * step, f"validation {score}, %": 100 * measured}
+            for step, measured in curve.items()
         ],
-        f"pruning {chosen_kind}", alt=f"{title.capitalize()} by the fraction removed.",
+        f"pruning {chosen_kind}", alt=f"Validation {score} by the fraction removed.",
     )  # fmt: skip
