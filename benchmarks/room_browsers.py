@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -69,8 +70,13 @@ def clicked(presenter: Page, name: str) -> float:
     """Click a button of the presenter and return the time in milliseconds, before the click."""
     button = presenter.get_by_role("button", name=name)
     expect(button).to_be_enabled()
+    return timed(presenter, button.click)
+
+
+def timed(presenter: Page, act: Callable[[], None]) -> float:
+    """Let the presenter do something and return the time in milliseconds, before it was done."""
     begun = float(presenter.evaluate("Date.now()"))
-    button.click()
+    act()
     return begun
 
 
@@ -101,7 +107,9 @@ def measure() -> list[Row]:
         for _ in range(ROUNDS // 2):
             for turn, is_there in (("PageDown", "!=="), ("PageUp", "===")):
                 condition = f"new URLSearchParams(location.search).get('lesson') {is_there} '{LESSON}'"
-                following += delays(phones, condition, lambda turn=turn: pressed(presenter, turn))  # type: ignore[misc]
+                following += delays(
+                    phones, condition, partial(timed, presenter, partial(presenter.keyboard.press, turn))
+                )
                 presenter.wait_for_timeout(3000)
         presenter.get_by_role("button", name="Train the networks of this lesson").click()
         expect(presenter.get_by_role("button", name="Lock my prediction")).to_be_visible(timeout=TIMEOUT)
@@ -130,13 +138,6 @@ def measure() -> list[Row]:
         failed = Row("errors", "", [float(len(errors))], "0")
         failed.met = not errors and "Traceback" not in server.log_text()
         return [*rows, failed]
-
-
-def pressed(presenter: Page, key: str) -> float:
-    """Press a key of the presenter's clicker and return the time in milliseconds, before the key."""
-    begun = float(presenter.evaluate("Date.now()"))
-    presenter.keyboard.press(key)
-    return begun
 
 
 if __name__ == "__main__":
