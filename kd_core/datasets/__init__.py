@@ -62,8 +62,7 @@ class Data:
     raise ValueError, with the name of the argument, for examples with NaN or infinite values, of different shapes or
     without labels, for labels outside 0..K-1, and for a single class. Where no validation or test set is given, 15 % of
     each class of the training set, or of all examples without classes, are held out for it; copies of one example stay
-    in one split. They
-    warn of examples of a given validation or test set that are in the training set as well.
+    in one split. They warn of examples of a given validation or test set that are in the training set as well.
 
     ``mean`` and ``std``, by channel, standardise pixels in [0, 1]: pixel = input * std + mean.
     ``fill`` is the fraction of an image's longer side that a written character takes; 0 where nothing is written.
