@@ -51,8 +51,13 @@ class Database:
             # A checkpoint relies on the events before it, so they must survive a power cut.
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
-            add_state_functions(db, self.unwritten)
+            self._local.unwritten = {}
+            add_state_functions(db, self._local.unwritten)
             self._local.db = db
+        # Copied before the statement begins, since a change that is written meanwhile, and no longer listed then, is
+        # missing in what the statement reads.
+        self._local.unwritten.clear()
+        self._local.unwritten.update(self.unwritten)
         connection: sqlite3.Connection = self._local.db
         return connection
 

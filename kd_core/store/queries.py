@@ -214,7 +214,7 @@ class RunQueries:
         with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
             # SQLite's own functions change the case of ASCII letters alone.
             db.create_function("folded", 1, str.casefold, deterministic=True)
-            add_state_functions(db, self.unwritten)
+            add_state_functions(db, dict(self.unwritten))  # as of now, like what the query reads
             return db.execute(query, tuple(values)).fetchall()
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.files.lock import lock_data_folder
 from kd_core.runs.manager import RunManager
-from kd_core.store.database import Database
+from kd_core.runs.run_states import RunStates
+from kd_core.store import database, queries
+from kd_core.store.database import Database, StateChange, add_state_functions
 from kd_core.store.queries import RunQueries, Search
 from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
@@ -88,15 +90,15 @@ def written_state(runs: RunManager, run: str) -> str:
 
 def all_states(runs: RunManager, run: str) -> set[str]:
     """Return the state of a run that belongs to no sweep, as each reader has it."""
-    queries = RunQueries(runs.store)
+    reader = RunQueries(runs.store)
     return {
         runs.status(run).state,
         runs.store.run(run).state,
         runs.store.states()[run],
-        queries.by_ids([run])[run].state,
-        queries.version(run)[0],
-        *(row.state for row in queries.page(Search(facets={"state": runs.status(run).state}), 0, 10)),
-        *(state for state in queries.choices()["state"] if run in {row.id for row in runs.store.in_state(state)}),
+        reader.by_ids([run])[run].state,
+        reader.version(run)[0],
+        *(row.state for row in reader.page(Search(facets={"state": runs.status(run).state}), 0, 10)),
+        *(state for state in reader.choices()["state"] if run in {row.id for row in runs.store.in_state(state)}),
     }
 
 
@@ -228,6 +230,37 @@ def test_a_command_after_the_end_changes_no_state(runs: RunManager, config: RunC
         thread.join()
     runs.pause(run)
     assert all_states(runs, run) == {"completed"}
+
+
+def test_a_reader_sees_a_change_that_is_written_while_it_reads(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "distillery.sqlite")
+    store.add("a", config, "training")
+    states = RunStates(store)
+    store.set_states({"a": ("training", None)})
+
+    class WrittenBeforeLookup(dict[str, StateChange]):
+        """Mapping that is looked up only after all changes have been written."""
+
+        def __init__(self, changes: Mapping[str, StateChange]) -> None:
+            self.changes = changes
+
+        def get(self, run: str, default: StateChange) -> StateChange:  # type: ignore[override]
+            writer = threading.Thread(target=states.flush)
+            writer.start()
+            writer.join()
+            return self.changes.get(run, default)
+
+    for module in (database, queries):
+        monkeypatch.setattr(
+            module, "add_state_functions", lambda db, changes: add_state_functions(db, WrittenBeforeLookup(changes))
+        )
+    other = Store(store.path, store.unwritten)
+    states.set("a", "paused")
+    assert other.states() == {"a": "paused"}
+    states.set("a", "completed")
+    assert RunQueries(store).by_ids(["a"])["a"].state == "completed"
 
 
 def test_the_runs_of_a_sweep_that_cannot_be_written_end_with_it(
