@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.analysis.replay import open_replay
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
+from kd_core.runs.questions.family_runs import FamilyRuns
 from kd_core.store.records import ACTIVE, COMPLETED
 from pages.ui.networks.language import coverage
 from pages.ui.run.frames import run_frames
@@ -81,7 +82,7 @@ def test_a_run_whose_networks_do_not_write_is_refused_in_a_sentence(open_page: O
 def test_the_other_divergences_are_queued_once_each(
     open_page: Open, shared: RunManager, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coverage, "DEFAULT_SEEDS", 2)
+    monkeypatch.setattr(coverage, "SEEDS", (1, 2))
     app = open_page("language", run=run)
     app.button(key="train coverage").click().run()
     sweeps = shared.store.sweeps()
@@ -94,6 +95,24 @@ def test_the_other_divergences_are_queued_once_each(
     for sweep in sweeps:
         if sweep.state in ACTIVE:
             shared.stop(sweep.id)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "label"), [(1, "Repeat with 4 more seeds"), (5, "Repeat with 5 more seeds"), (10, None)]
+)
+def test_ways_are_repeated_with_five_seeds_and_then_with_ten(
+    open_page: Open, run: str, monkeypatch: pytest.MonkeyPatch, seeds: int, label: str | None
+) -> None:
+    class Trained(FamilyRuns):
+        """Runs of a store in which the first ``seeds`` seeds of every way have been trained."""
+
+        @property
+        def missing(self) -> dict[str, list[int]]:
+            return {way: list(self.seeds[seeds:]) for way in self.families}
+
+    monkeypatch.setattr(coverage, "stored_family_runs", lambda _, families, wanted: Trained(families, wanted, {}))
+    labels = [button.label for button in open_page("language", run=run).button]
+    assert [one for one in labels if "Repeat" in one or "divergences" in one] == ([label] if label else [])
 
 
 def test_names_in_the_coverage_picture_have_lines_of_their_own() -> None:

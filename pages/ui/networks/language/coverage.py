@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -31,6 +32,7 @@ from pages.ui.widgets.text.summaries import method_summary
 X, Y = "sample_entropy", "teacher_bits"
 HEIGHT, BELOW = 440, 70  # of the picture and of what is below its plot, pixels
 POLL_SECONDS = 1.0
+SEEDS = (1, DEFAULT_SEEDS, 10)  # that a button offers one after another; ten tell apart what five leave open
 NAMES = {TEACHER: "Teacher", BASELINE: "Baseline"}
 
 
@@ -53,13 +55,13 @@ def show(row: Run) -> None:
         "Forward KL asks the student to find likely all that the teacher finds likely (mode covering). Reverse KL asks "
         "it to write only what the teacher finds likely (mode seeking).",
     )
-    is_active = bool(_runs(row, DEFAULT_SEEDS).jobs)
+    is_active = bool(_runs(row, SEEDS[-1]).jobs)
     poll = POLL_SECONDS if is_active else None
     st.fragment(catch_errors(_draw), run_every=poll, key=f"coverage {row.id}")(row, is_active)
 
 
 def _draw(row: Run, was_active: bool) -> None:
-    runs = _runs(row, DEFAULT_SEEDS)
+    runs = _runs(row, SEEDS[-1])
     if bool(runs.jobs) != was_active:
         st.rerun()
     networks = _measured(row, runs)
@@ -197,18 +199,22 @@ def _buttons(row: Run, runs: FamilyRuns) -> None:
         st.progress(done / count, f"Training the other divergences: {done} of {count} runs")
         action_button("Stop", icon=":material/stop:", key="stop coverage", on_click=_stop, args=(jobs,))
         return
-    one_seed = _runs(row, 1)
-    if not one_seed.is_complete:
+    stages = pairwise((0, *SEEDS))
+    before, count = next((stage for stage in stages if not _runs(row, stage[1]).is_complete), (0, 0))
+    if not count:
+        return
+    missing = _runs(row, count)
+    if not before:
         action_button(
             "Train the other divergences", icon=":material/playlist_play:", key="train coverage", on_click=_start,
-            args=(row.id, 1), help=f"{', '.join(one_seed.families)}: every one with the teacher, the data and the "
+            args=(row.id, count), help=f"{', '.join(missing.families)}: every one with the teacher, the data and the "
             "number of updates of this run, in the background, about 10 seconds each.",
         )  # fmt: skip
-    elif not runs.is_complete:
-        missing = sum(len(seeds) for seeds in runs.missing.values())
+    else:
+        runs_missing = sum(len(seeds) for seeds in missing.missing.values())
         action_button(
-            f"Repeat with {DEFAULT_SEEDS - 1} more seeds", icon=":material/casino:", key="repeat coverage",
-            on_click=_start, args=(row.id, DEFAULT_SEEDS), help=f"Trains {missing} runs in the background.",
+            f"Repeat with {count - before} more seeds", icon=":material/casino:", key="repeat coverage",
+            on_click=_start, args=(row.id, count), help=f"Trains {runs_missing} runs in the background.",
         )  # fmt: skip
 
 
