@@ -17,6 +17,10 @@ from pages.ui.widgets.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
 
+# Streamlit begins the next run of a session in a second thread while the run that it replaces may still read the
+# session's state, without a lock between the two.
+CHANGED = "changed size during iteration"
+
 
 def catch_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``function`` with every error shown as a message and logged with its traceback.
@@ -30,9 +34,12 @@ def catch_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except ValueError as error:
             st.error(escape_markdown(str(error)))
-        except Exception:
+        except Exception as error:
             if _is_stopping():  # imports fail during a shutdown, and no browser is connected any more
                 return None
+            if CHANGED in str(error):
+                st.session_state.get("")  # ends a run that a newer one has replaced
+                st.rerun()
             number = _log_error(function)
             st.error(f"Something went wrong. No data is lost. The server’s log has the details under {number}.")
         return None
