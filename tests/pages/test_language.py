@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -113,16 +112,6 @@ def test_ways_are_repeated_with_five_seeds_and_then_with_ten(
     monkeypatch.setattr(coverage, "stored_family_runs", lambda _, families, wanted: Trained(families, wanted, {}))
     labels = [button.label for button in open_page("language", run=run).button]
     assert [one for one in labels if "Repeat" in one or "divergences" in one] == ([label] if label else [])
-
-
-def test_names_in_the_coverage_picture_have_lines_of_their_own() -> None:
-    heights = [3.54, 3.39, 3.38, 3.30, 2.9, 2.575, 2.574, 2.0, 1.75]
-    shifts = coverage._shifts(heights)
-    low, high = coverage._range(heights)
-    pixels = (coverage.HEIGHT - coverage.BELOW - 34) / (high - low)
-    places = sorted(shift - pixels * height for shift, height in zip(shifts, heights, strict=True))
-    assert min(after - before for before, after in pairwise(places)) > 14  # a line of text
-    assert max(map(abs, shifts)) < 80
 
 
 @pytest.mark.parametrize("page", ["temperature", "inspect", "compress"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -115,8 +114,16 @@ def _picture(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -
     figure: go.Figure = charts.small_figure()
     networks = [network for network in networks if {X, Y} <= network.values.keys()]
     xs, ys = ([network.means[name] for network in networks] for name in (X, Y))
-    for network, shift in zip(networks, _shifts(ys), strict=True):
-        look, x, y = ROLES[network.role], network.means[X], network.means[Y]
+    (_, right), (low, high) = _range(xs), _range(ys)
+    pixels = HEIGHT - charts.BAR - BELOW
+    shifts = charts.label_shifts([(y - low) / (high - low) for y in ys], pixels)
+    for x, y, shift in zip(xs, ys, shifts, strict=True):  # below all marks
+        figure.add_scatter(
+            x=[x, right], y=[y, y + shift * (high - low) / pixels], mode="lines", showlegend=False, hoverinfo="skip",
+            line={"color": charts.GREY[theme()], "width": 0.5},
+        )  # fmt: skip
+    for network, x, y, shift in zip(networks, xs, ys, shifts, strict=True):
+        look = ROLES[network.role]
         is_open = look["symbol"].endswith("open")
         marker = {"symbol": look["symbol"], "color": look[theme()], "line": {"width": 2 if is_open else 0}}
         error_x, error_y = (
@@ -128,26 +135,15 @@ def _picture(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -
             x=[x], y=[y], mode="markers", showlegend=False, cliponaxis=False, marker={**marker, "size": 12},
             error_x=error_x, error_y=error_y, hovertemplate=f"{name}: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
         )  # fmt: skip
-        is_right = 2 * x > min(xs) + max(xs)  # its name goes to the left
         figure.add_annotation(
-            x=x, y=y, text=name, ax=-24 if is_right else 24, ay=shift, xanchor="right" if is_right else "left",
-            arrowhead=0, arrowwidth=1, arrowcolor=charts.GREY[theme()], standoff=7,
-        )  # fmt: skip
+            x=1, xref="paper", y=y, yshift=shift, text=name.partition(":")[0], showarrow=False, xanchor="left"
+        )
     figure.update_xaxes(title=f"{titles[X]}<br>← seeking modes · covering modes →", range=_range(xs))
-    figure.update_yaxes(title=f"{titles[Y]}<br>← likely text · unlikely text →", range=_range(ys))
-    figure.update_layout(margin={"t": charts.BAR, "b": BELOW, "l": 70, "r": 20})
+    figure.update_yaxes(title=f"{titles[Y]}<br>← likely text · unlikely text →", range=[low, high])
+    longest = max(len(annotation.text) for annotation in figure.layout.annotations)
+    figure.update_layout(margin={"t": charts.BAR, "b": BELOW, "l": 70, "r": 10 + 6 * longest})
     points = "; ".join(f"{network.way} {network.means[X]:.2f} and {network.means[Y]:.2f}" for network in networks)
     charts.chart(figure, "coverage", f"{titles[X]}, and {titles[Y].lower()}: {points}.", height=HEIGHT)
-
-
-def _shifts(heights: Sequence[float]) -> list[float]:
-    """Return how far below its mark each name begins, in pixels, so that no two names are in one line of text."""
-    (low, high), last, shifts = _range(heights), -math.inf, [0.0] * len(heights)
-    for index in sorted(range(len(heights)), key=lambda index: -heights[index]):
-        mark = (high - heights[index]) / (high - low) * (HEIGHT - charts.BAR - BELOW)
-        last = max(mark - charts.LINE, last + 1.5 * charts.LINE)
-        shifts[index] = last - mark
-    return shifts
 
 
 def _range(values: Sequence[float]) -> list[float]:
