@@ -81,7 +81,7 @@ def test_the_loop_is_a_generator_that_can_be_steered(tmp_path: Path, monkeypatch
 def test_a_grid_is_swept_and_its_best_cell_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     stored = kd.distill(dataset="moons", epochs=1, store=True)
     names: dict[str, object] = {"kd": kd, "run_id": stored.id}
-    exec(MANY.replace('"digits",', '"digits", epochs=10,'), names)
+    exec(MANY.replace('"digits",', '"digits", epochs=3,'), names)
     assert "over 5 seeds" in capsys.readouterr().out
     grid = names["grid"]
     assert isinstance(grid, kd.SweepResult)
