@@ -11,11 +11,16 @@ from typing import Any
 import pytest
 
 from kd_core.config.run import RunConfig, from_flat
+from kd_core.datasets import scenes, shapes
 from kd_core.runs import event_writer
 from kd_core.runs.manager import RunManager
 
 # Imports and collected tests stay until the end: searching them for garbage again and again takes a tenth of the time.
 gc.disable()
+
+
+# Fewer images to draw and to judge networks by, which takes most of the time of a small run with masks or boxes.
+shapes.HELD_OUT = scenes.TEST = 40
 
 
 def pytest_collection_finish() -> None:

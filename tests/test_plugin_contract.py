@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("tiny")  # downloaded data sets are small o
 
 EVERY = [(group, name, cls) for group in GROUPS for name, cls in plugins(group).items()]
 CACHE: PhaseCache = {}  # one teacher for all runs of this file
+QUICK = {"epochs": "1", "teacher_epochs": "1", "teacher_view": "student", "labelled": "80"}
 DATASETS, MODELS, METHODS, SCHEMES = (list(plugins(group)) for group in ("datasets", "models", "methods", "schemes"))
 
 
@@ -145,7 +146,7 @@ def supported_config(**flat: str) -> RunConfig | None:
     teachers = ({"teacher": "mlp"}, *({"teacher": name, "teacher_width": "8"} for name in ("cnn", "vit")))
     for teacher, student in itertools.product(teachers, ("mlp", *MODELS)):
         networks = {**teacher, "student": student}
-        config, errors = read_flat({**networks, "epochs": "2", "teacher_epochs": "1", "labelled": "80", **flat})
+        config, errors = read_flat({**QUICK, **networks, **flat})
         if not errors:
             return config
         assert all(line.startswith(("method = ", "student = ", "teacher = ")) for line in errors), errors

@@ -25,6 +25,7 @@ SMALLEST, LARGEST = 5.0, 11.0  # half the height of a shape, pixels
 VISIBLE = 0.6  # fraction of a shape that others may not cover
 HELD_OUT = 400  # scenes in each of validation and test split
 TRIES = 20  # places that are tried for a shape
+ROWS, COLUMNS = np.arange(SIDE)[:, None], np.arange(SIDE)[None]  # coordinates of the pixels, y and x
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _scene(random: np.random.Generator) -> tuple[np.ndarray, Tensor, Tensor]:
     A later shape covers earlier ones, of each at most 1 - :data:`VISIBLE`. A box goes around the whole shape.
     """
     # Two gradients and a few stripes, so that the background is no plain grey.
-    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    y, x = ROWS / SIDE, COLUMNS / SIDE
     picture = random.uniform(0.2, 0.5) + random.uniform(-0.15, 0.15) * x + random.uniform(-0.15, 0.15) * y
     boxes: list[list[int]] = []
     classes: list[int] = []
@@ -109,13 +110,10 @@ def _scene(random: np.random.Generator) -> tuple[np.ndarray, Tensor, Tensor]:
 
 def _mask(shape: str, radius: float, middle_x: float, middle_y: float) -> np.ndarray:
     """Return which pixels (SIDE, SIDE) a shape covers."""
-    y, x = np.mgrid[:SIDE, :SIDE] + 0.5
-    x, y = x - middle_x, y - middle_y
+    x, y = COLUMNS + 0.5 - middle_x, ROWS + 0.5 - middle_y
+    if shape == "square":
+        return np.asarray(np.maximum(abs(x), abs(y)) < 0.9 * radius)
+    if shape == "triangle":
+        return np.asarray((abs(y) < 0.9 * radius) & (abs(x) < 0.55 * (y + 0.9 * radius)))
     distance = np.hypot(x, y)
-    masks: dict[str, np.ndarray] = {
-        "circle": distance < radius,
-        "square": np.maximum(abs(x), abs(y)) < 0.9 * radius,
-        "triangle": (abs(y) < 0.9 * radius) & (abs(x) < 0.55 * (y + 0.9 * radius)),
-        "ring": (distance < radius) & (distance > 0.55 * radius),
-    }
-    return masks[shape]
+    return np.asarray((distance < radius) & (distance > 0.55 * radius) if shape == "ring" else distance < radius)

@@ -152,11 +152,12 @@ def average_precisions(detections: Sequence[Detections], truth: Sequence[Detecti
     from sklearn.metrics import precision_recall_curve  # slow to import
 
     result = np.full((classes, len(THRESHOLDS)), np.nan)
+    common = [overlaps(one.boxes, true.boxes).numpy() for one, true in zip(detections, truth, strict=True)]
     for number in range(classes):
         objects = sum(int((image.classes == number).sum()) for image in truth)
         if not objects:
             continue
-        matched = [_matches(one, true, number) for one, true in zip(detections, truth, strict=True)]
+        matched = [_matches(*image, number) for image in zip(detections, truth, common, strict=True)]
         scores = np.concatenate([one for one, _ in matched])
         hits = np.concatenate([hit for _, hit in matched], axis=1)
         for place, hit in enumerate(hits):
@@ -172,19 +173,20 @@ def average_precisions(detections: Sequence[Detections], truth: Sequence[Detecti
     return result
 
 
-def _matches(detected: Detections, true: Detections, number: int) -> tuple[np.ndarray, np.ndarray]:
+def _matches(detected: Detections, true: Detections, iou: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores (n,) of the detections of a class in one image, and whether each is right (thresholds, n).
 
-    From the best on, each takes the object with the largest IoU that is still free.
+    From the best on, each takes the object with the largest ``iou`` (all detections, all objects) that is still free.
     """
-    rows, objects = detected.classes == number, true.classes == number
-    scores = detected.scores[rows].double().numpy()
+    rows, objects = (detected.classes == number).numpy(), (true.classes == number).numpy()
+    scores = detected.scores.double().numpy()[rows]
     hits = np.zeros((len(THRESHOLDS), len(scores)), dtype=bool)
     if len(scores) and objects.any():
-        iou = overlaps(detected.boxes[rows], true.boxes[objects]).numpy()
+        iou = iou[rows][:, objects]
+        largest = iou.max(1)
         for place, threshold in enumerate(THRESHOLDS):
             free = np.ones(iou.shape[1], dtype=bool)
-            for one in range(len(scores)):
+            for one in np.flatnonzero(largest >= threshold):  # the others are far from every object
                 candidates = np.where(free, iou[one], -1.0)
                 best = int(candidates.argmax())
                 if candidates[best] >= threshold:

@@ -42,7 +42,7 @@ run = kd.load_run(run_id)
 @pytest.mark.slow
 def test_names_of_parts_train_and_print(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {"kd": kd}
-    exec(NAMES, names)
+    exec(NAMES.replace("epochs=120", "epochs=12, teacher_epochs=1"), names)
     assert capsys.readouterr().out.startswith("Baseline ")
     result = names["result"]
     assert isinstance(result, kd.Result)
@@ -81,7 +81,7 @@ def test_the_loop_is_a_generator_that_can_be_steered(tmp_path: Path, monkeypatch
 def test_a_grid_is_swept_and_its_best_cell_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     stored = kd.distill(dataset="moons", epochs=1, store=True)
     names: dict[str, object] = {"kd": kd, "run_id": stored.id}
-    exec(MANY.replace('"digits",', '"digits", epochs=10,'), names)
+    exec(MANY.replace('"digits",', '"digits", epochs=3, teacher_epochs=1,'), names)
     assert "over 5 seeds" in capsys.readouterr().out
     grid = names["grid"]
     assert isinstance(grid, kd.SweepResult)

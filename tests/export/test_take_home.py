@@ -41,6 +41,22 @@ INSTALLED = (
 )  # fmt: skip
 RUN = "import runpy, sys; sys.path[:0] = sys.argv[1:2]; del sys.argv[:2]; runpy.run_path(sys.argv[0], None, '__main__')"
 
+# One process for several folders, since importing torch takes seconds.
+WRITE_IN_EACH = """
+import os, runpy, sys
+site, *folders = sys.argv[1:]
+sys.path.insert(0, site)
+for folder in folders:
+    os.chdir(folder)
+    sys.modules.pop("model", None)
+    sys.argv = ["write.py", "the ", "--characters", "200"]
+    try:
+        runpy.run_path("write.py", None, "__main__")
+    except SystemExit as end:
+        assert not end.code
+    print(end="\\0", flush=True)
+"""
+
 Unpack = Callable[..., Path]
 
 
@@ -48,10 +64,14 @@ Unpack = Callable[..., Path]
 def unpack(lab: RunManager, tmp_path_factory: pytest.TempPathFactory) -> Unpack:
     made: dict[tuple[str, str], Path] = {}
 
-    def unpacked(run: str, role: str = "") -> Path:
+    def unpacked(run: str, role: str = "", *, with_onnx: bool = True) -> Path:
+        """Return the folder of a ZIP, made once; an ONNX file, which takes seconds, is needed by few tests."""
         if (run, role) not in made:
             folder = tmp_path_factory.mktemp("home")
-            content = formats.export(lab.store, run, role).content
+            with pytest.MonkeyPatch.context() as patch:
+                if not with_onnx:
+                    patch.setattr(graphs, "ONNX_PACKAGES", ("onnx_that_nobody_has",))
+                content = formats.export(lab.store, run, role).content
             zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
             made[run, role] = folder
         return made[run, role]
@@ -330,7 +350,7 @@ def test_from_photographs_and_a_torchvision_teacher_to_predictions(
     network = torchvision.models.resnet18(num_classes=3)
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     inputs, labels = examples("train")
-    for _ in range(4):
+    for _ in range(2):
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(network(inputs), labels).backward()
         optimiser.step()
@@ -343,8 +363,9 @@ def test_from_photographs_and_a_torchvision_teacher_to_predictions(
     dataset = kd.datasets.Folder(path=str(root), pixels=32)
     teacher = kd.Teacher.from_file(tmp_path / "resnet18.pt", dataset, normalisation="imagenet")
     assert teacher.provenance.accuracy == pytest.approx(outside, abs=0.001)
-    result = kd.distill(**data, student="cnn", student_width=4, student_depth=2, epochs=2, **teacher.settings)
+    result = kd.distill(**data, student="cnn", student_width=4, student_depth=2, epochs=1, **teacher.settings)
     assert result.teacher is not None
+    monkeypatch.setattr(graphs, "ONNX_PACKAGES", ("onnx_that_nobody_has",))  # which takes seconds, and is not read here
     result.export(to="zip", out=tmp_path / "student.zip")
     zipfile.ZipFile(tmp_path / "student.zip").extractall(tmp_path / "home")
     photograph = photographs / "wood" / "00.png"
@@ -366,7 +387,7 @@ def trained(lab: RunManager, settings: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def box_run(lab: RunManager) -> str:
-    return trained(lab, {**DETECTORS, "teacher_epochs": "8", "teacher_width": "12"})
+    return trained(lab, {**DETECTORS, "teacher_epochs": "5"})
 
 
 @pytest.fixture(scope="module")
@@ -388,7 +409,7 @@ def write_pictures(lab: RunManager, run: str, folder: Path, count: int) -> list[
 def test_a_detector_leaves_with_decoded_boxes(
     lab: RunManager, box_run: str, unpack: Unpack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home = unpack(box_run, "teacher")
+    home = unpack(box_run, "teacher", with_onnx=False)
     answers = predict(home, capsys, *write_pictures(lab, box_run, tmp_path, 20), "--score", "0.05")
     data, network = load(lab.store.run(box_run).config.dataset), load_run(box_run, lab.folder).networks["teacher"]
     expected = detect(network(data.test.inputs[:20]))  # by torchvision's NMS
@@ -405,7 +426,7 @@ def test_a_segmentation_leaves_with_masks(
     lab: RunManager, mask_run: str, unpack: Unpack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = write_pictures(lab, mask_run, tmp_path, 3)
-    answers = predict(unpack(mask_run), capsys, *files, "--masks", str(tmp_path / "masks"))
+    answers = predict(unpack(mask_run, with_onnx=False), capsys, *files, "--masks", str(tmp_path / "masks"))
     data, network = load(lab.store.run(mask_run).config.dataset), load_run(mask_run, lab.folder).student
     for answer, expected in zip(answers, network(data.test.inputs[:3]).argmax(-1), strict=True):
         assert np.array_equal(np.asarray(Image.open(answer["mask"])), expected.numpy())
@@ -415,15 +436,17 @@ def test_a_segmentation_leaves_with_masks(
 def test_a_card_names_the_task_and_its_measures(lab: RunManager, box_run: str, unpack: Unpack) -> None:
     yaml = pytest.importorskip("yaml")
     number_run = trained(lab, {"dataset": "friedman"})
-    for run, task, names in (
-        (box_run, "object-detection", {"ap50": "Test AP50", "loss": "Test loss, nats"}),
+    for run, role, task, names in (
+        (box_run, "teacher", "object-detection", {"ap50": "Test AP50", "loss": "Test loss, nats"}),
         (
             number_run,
+            "",
             "tabular-regression",
             {"r²": "Test R²", "loss": "Test mean squared error", "rmse": "Test RMSE, sd"},
         ),
     ):
-        metadata = yaml.safe_load((unpack(run) / "README.md").read_text(encoding="utf-8").split("---\n", 2)[1])
+        card = (unpack(run, role, with_onnx=False) / "README.md").read_text(encoding="utf-8")
+        metadata = yaml.safe_load(card.split("---\n", 2)[1])
         (result,) = metadata["model-index"][0]["results"]
         assert metadata["pipeline_tag"] == result["task"]["type"] == task
         assert names.items() <= {each["type"]: each["name"] for each in result["metrics"]}.items()
@@ -463,10 +486,12 @@ def test_onnx_decodes_like_the_task(lab: RunManager, kind: str, request: pytest.
 def text_run(lab: RunManager) -> str:
     settings = {
         "dataset": "python_docs", "labelled": "40", "epochs": "1", "teacher_epochs": "1", "teacher": "gru",
-        "teacher_hidden": "16", "teacher_batch_size": "512", "student": "char_mlp", "student_hidden": "16",
+        "teacher_hidden": "16", "teacher_view": "student", "student": "char_mlp", "student_hidden": "16",
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kd_core.tasks.language.SAMPLES", 8)  # texts that each network is judged by
+        patch.setattr("kd_core.tasks.language.SAMPLED", 8)
+        patch.setattr("kd_core.tasks.language.WRITTEN", 8)
         run = lab.start(from_flat(settings))
         assert wait_for_end(lab, run, 120) == "completed"
     return run
@@ -475,13 +500,13 @@ def text_run(lab: RunManager) -> str:
 def test_language_models_leave_with_a_script_that_continues_a_text(
     unpack: Unpack, lab: RunManager, text_run: str, stranger: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for role in ("student", "teacher"):
-        folder = unpack(text_run, role)
+    folders = {role: unpack(text_run, role, with_onnx=False) for role in ("student", "teacher")}
+    command = [sys.executable, "-I", "-S", "-c", WRITE_IN_EACH, str(stranger), *map(str, folders.values())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    for (role, folder), text in zip(folders.items(), done.stdout.split("\0"), strict=False):
         assert "write.py" in (folder / "README.md").read_text()
         assert not (folder / "predict.py").exists()
-        command = [sys.executable, "-I", "-S", "-c", RUN, str(stranger), "write.py", "the ", "--characters", "200"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-        texts, module = {(): done.stdout}, module_of(folder, "write")
+        texts, module = {(): text}, module_of(folder, "write")
         for arguments in (("--seed", "1"), ("--temperature", "0"), ("--temperature", "0", "--seed", "1")):
             assert module.main(["the ", "--characters", "200", *arguments]) == 0
             texts[arguments] = capsys.readouterr().out
@@ -501,7 +526,7 @@ def test_language_models_leave_with_a_script_that_continues_a_text(
 def test_what_write_py_cannot_continue_is_one_sentence(
     unpack: Unpack, text_run: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = module_of(unpack(text_run), "write")
+    module = module_of(unpack(text_run, "student", with_onnx=False), "write")
     for beginning, words in (("", "empty"), ("€", "'€'")):
         assert module.main([beginning]) == 2
         (line,) = capsys.readouterr().err.splitlines()

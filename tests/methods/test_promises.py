@@ -31,7 +31,7 @@ LABEL_FREE = [  # losses that state what they need, and need no labels if their 
 ]
 LEFT_BEHIND = [name for name, cls in BY_NAME.items() if cls.discards_adapters and not cls().changes_student]
 WEIGHTED = [name for name, cls in BY_NAME.items() if "label_weight" in options_of(cls)]
-QUICK = {"dataset": "digits", "labelled": "70", "epochs": "3"}
+QUICK = {"dataset": "digits", "labelled": "70", "epochs": "2"}
 CACHE: PhaseCache = {}  # one teacher for all runs of this file
 
 

@@ -169,7 +169,7 @@ def test_a_transformer_teaches_a_convolution_and_all_exits_of_one_for_all_learn(
 
 @pytest.mark.slow
 def test_attention_maps_come_closer_to_those_of_the_teacher() -> None:
-    flat: dict[str, Any] = {"teacher": "vit", "epochs": "30", "labelled": "200"}
+    flat: dict[str, Any] = {"teacher": "vit", "epochs": "15", "labelled": "200"}
     distances = {}
     for weight in ("0", "30"):
         training = train(method="attention_maps", weight=weight, **flat)

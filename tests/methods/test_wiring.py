@@ -47,7 +47,7 @@ def parts_by_name(method: Method, inputs: LossInputs) -> dict[str, LossPart]:
 
 @pytest.mark.parametrize("name", list(BY_NAME))
 def test_everything_that_is_to_be_learned_moves(name: str) -> None:
-    flat = {"dataset": "digits", **networks_for(name), "labelled": "70", "epochs": "4"}
+    flat = {"dataset": "digits", **networks_for(name), "labelled": "70", "batch_size": "10", "epochs": "1"}
     training = Trainer(from_flat({**flat, "method": name, "teacher_epochs": "1"}), cache=CACHE)
     before: dict[str, Tensor] = {}
     for event in training:

@@ -15,6 +15,7 @@ from kd_core.analysis import error_analysis
 from kd_core.analysis.examples import pixels
 from kd_core.analysis.replay import open_replay
 from kd_core.config.run import from_flat
+from kd_core.datasets import load
 from kd_core.export.compression import stages
 from kd_core.export.compression.unpruned import open_unpruned
 from kd_core.models._pruning import prune
@@ -100,7 +101,7 @@ def test_inspect_counts_pixels_and_names_them(open_page: Open, shared: RunManage
     assert row is not None
     app = open_page("inspect", run=run, group="hardest")
     texts = texts_of(app)
-    assert "20,000 of the 204,800 test pixels" in texts
+    assert f"20,000 of the {load(row.config.dataset).test.labels.numel():,} test pixels" in texts
     assert "Of 20,000 test pixels the" in texts
     assert "McNemar" not in texts  # neighbours are alike
     replay = open_replay(shared.store, row)

@@ -46,7 +46,7 @@ def test_the_probe_moves_the_last_layer_alone(normalisation: str) -> None:
 
 @pytest.mark.slow
 def test_the_probe_learns_what_logistic_regression_on_the_features_does() -> None:
-    training = train(probe_epochs="400", learning_rate="0.01")
+    training = train(probe_epochs="150", learning_rate="0.03")
     model, network, data = training.config.student, training.networks["student"], training.data
     rows, labels = training.config.view.sample(data)
     paths = {EMBEDDING: model.feature_layers()[EMBEDDING]}

@@ -28,11 +28,16 @@ pytestmark = pytest.mark.slow
 # Those whose networks write are tested with language models, in tests/tasks.
 SCHEMES = [name for name, cls in plugins("schemes").items() if not cls.writes_examples]  # type: ignore[attr-defined]
 CACHE: PhaseCache = {}
+QUICK = {"epochs": "2", "teacher_epochs": "1"}
+QUICKER = {"data_free": {"images": "40", "iterations": "12"}, "snapshot": {"epochs": "3"}}  # an epoch for each cycle
 
 
 def config_of(scheme: str, **flat: str) -> RunConfig:
     """As the scheme suggests, but quick."""
-    config, errors = read_flat({"dataset": "digits", "scheme": scheme, "epochs": "4", "teacher_epochs": "1", **flat})
+    chosen = {"dataset": "digits", "scheme": scheme, **QUICK, **QUICKER.get(scheme, {}), **flat}
+    config, errors = read_flat(chosen)
+    if "teacher_width" in config.flat():
+        config, errors = read_flat({"teacher_width": "8", **chosen})
     assert errors == []
     return config
 
@@ -61,7 +66,7 @@ def test_a_scheme_trains_and_judges_every_network_it_prepared(scheme: str) -> No
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_scheme_goes_on_after_an_interruption_with_the_same_numbers(scheme: str) -> None:
-    config = config_of(scheme, epochs="3")
+    config = config_of(scheme)
     whole = run(config)
     steps = [number for number, event in enumerate(whole) if isinstance(event, Step)]
     places, checkpoints = (steps[len(steps) // 3], steps[-1]), []
@@ -203,7 +208,7 @@ def test_a_defective_teacher_stops_as_soon_as_it_is_as_good_as_it_may_be() -> No
 
 
 def test_reversed_the_small_network_teaches_the_large_one() -> None:
-    events = run(config_of("reversed"))
+    events = run(config_of("reversed", teacher_width="16"))
     sizes = {network.role: network.parameters for network in events[0].networks}
     assert sizes["teacher"] < sizes["student"] == sizes["baseline"]
 
@@ -392,7 +397,7 @@ def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps()
 
 def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
     def pseudo_labelled(**flat: str) -> tuple[torch.Tensor, torch.Tensor]:
-        training = Trainer(config_of("unlabelled", teacher_epochs="1", **flat), cache=CACHE)
+        training = Trainer(config_of("unlabelled", teacher_width="16", **flat), cache=CACHE)
         for event in training:
             if isinstance(event, Step) and event.phase == "students":
                 break

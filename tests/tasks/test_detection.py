@@ -87,6 +87,16 @@ def test_perfect_outputs_have_the_full_precision_and_nothing_found_has_none() ->
     assert average_precisions(nothing, truth, 4).max() == 0
 
 
+def test_a_detection_is_right_at_the_thresholds_that_its_overlap_reaches() -> None:
+    """It overlaps one of two objects by 0.72; a worse one at the same place finds none that is free."""
+    objects = torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.6, 0.6, 0.9, 0.9]])
+    boxes = torch.tensor([[0.0, 0.0, 0.5, 0.36], [0.0, 0.0, 0.5, 0.355]])
+    truth = Detections(objects, torch.tensor([0, 0]), torch.ones(2))
+    detections = Detections(boxes, torch.tensor([0, 0]), torch.tensor([0.9, 0.8]))
+    half = 51 / 101  # of the recalls from 0 to 1 are at most a half
+    assert average_precisions([detections], [truth], 1)[0].tolist() == pytest.approx([half] * 5 + [0.0] * 5)
+
+
 def test_average_precisions_equal_those_of_coco_s_tools() -> None:
     coco = pytest.importorskip("pycocotools.coco")
     evaluation = pytest.importorskip("pycocotools.cocoeval")

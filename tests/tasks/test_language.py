@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from kd_core.analysis.intervals import estimate_measure
 from kd_core.analysis.verdict import verdict
 from kd_core.base.events import Event, Finished, Step, Validated, Written
+from kd_core.base.options import options_of
 from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import Data, forget, load
@@ -122,7 +123,10 @@ def test_every_language_model_teaches_itself_and_texts_are_longer_than_its_conte
     short_text: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("kd_core.tasks.language.WRITTEN", PASSAGE + 20)
+    monkeypatch.setattr("kd_core.tasks.language.SAMPLED", 8)
+    sizes = [option for option in ("hidden", "width") if option in options_of(find_plugin("models", name))]
     settings = {"dataset": "python_docs", "teacher": name, "student": name, "epochs": "1", "teacher_epochs": "1"}
+    settings |= {f"{role}_{size}": "16" for role in ("teacher", "student") for size in sizes}
     events = list(Trainer(from_flat(settings | {"labelled": "20"})))
     assert isinstance(events[-1], Finished)
     assert events[-1].outcome == "completed"

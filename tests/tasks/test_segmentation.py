@@ -19,7 +19,7 @@ from kd_core.nn.hooks import feature_shapes
 from kd_core.schemes import comparison_of
 from kd_core.tasks.segmentation import PIXEL, Segmentation, boundary_recall, class_ious
 from kd_core.training.evaluation import evaluate_on_test
-from kd_core.training.loop import Trainer
+from kd_core.training.loop import PhaseCache, Trainer
 from tools.testing.networks import outputs_for
 
 DENSE = [name for name, cls in plugins("models").items() if cls.outputs == PIXEL]  # type: ignore[attr-defined]
@@ -28,6 +28,7 @@ QUICK = {
     "dataset": "scenes", "dataset_count": "24", "teacher_width": "4", "teacher_epochs": "1", "epochs": "2",
     "labelled": "6", "batch_size": "4",
 }  # fmt: skip
+CACHE: PhaseCache = {}  # one teacher for the runs of every loss
 
 
 def quick(**settings: str) -> RunConfig:
@@ -138,7 +139,7 @@ def test_a_run_has_a_verdict_on_the_mean_iou_and_the_loss_of_the_labelled_pixels
     ],
 )
 def test_a_student_learns_by_losses_on_pixels_on_maps_and_on_images(method: str) -> None:
-    events = list(Trainer(quick(method=method, epochs="1")))
+    events = list(Trainer(quick(method=method, epochs="1"), cache=CACHE))
     assert isinstance(events[-1], Finished)
     assert events[-1].outcome == "completed"
 

@@ -15,7 +15,7 @@ from kd_core.nn.inference import predict_logits
 from kd_core.nn.pairs import Pair
 from kd_core.tasks import Outputs
 
-CONVOLUTIONS = {"student": "cnn", "student_width": "8"}
+CONVOLUTIONS = {"student": "cnn", "student_width": "4", "teacher": "cnn", "teacher_width": "8"}
 TRANSFORMERS = {"student": "vit", "student_width": "8", "teacher": "vit", "teacher_width": "16"}
 DETECTORS = {
     "dataset": "shapes", "dataset_count": "100", "teacher": "detector", "teacher_width": "8", "student": "detector",

@@ -13,6 +13,7 @@ import torch
 
 from kd_core.base.events import Finished, Step
 from kd_core.config.run import RunConfig
+from kd_core.datasets import scenes, shapes
 from kd_core.training.loop import PhaseCache, Trainer
 
 Namespace = dict[str, Any]
@@ -32,6 +33,12 @@ def digits_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _load_digits = functools.cache(sklearn.datasets.load_digits)
+
+# Constants in the source of data sets that are smaller in all tests.
+SMALLER = {
+    "HELD_OUT = 400 ": f"HELD_OUT = {shapes.HELD_OUT} ",
+    "VALIDATION, TEST = 40, 200 ": f"VALIDATION, TEST = 40, {scenes.TEST} ",
+}
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +69,8 @@ def execute(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Namesp
             assert name.split(".", maxsplit=1)[0] not in ("kd_core", *blocked), f"the code imports {name}"
             return builtins.__import__(name, *more, **named)
 
+        for whole, smaller in SMALLER.items():
+            code = code.replace(whole, smaller)
         allowed = {**vars(builtins), "__import__": imported}
         namespace: Namespace = {"__name__": "__main__", "__builtins__": allowed}
         exec(compile(code, "script.py", "exec"), namespace)

@@ -10,7 +10,7 @@ import torch
 import kd_core as kd
 from kd_core.base.registry import plugins
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.export.code import left_out, model_code, script
+from kd_core.export.code import Script, left_out, model_code
 from kd_core.nn.inference import predict_logits
 from kd_core.tasks import EXAMPLE, NUMBERS
 from tests.export.code.conftest import Namespace
@@ -67,9 +67,9 @@ def test_the_initial_weights_of_a_script_are_those_of_the_run(family: str) -> No
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_networks_of_torchvision_begin_with_the_weights_of_the_run(name: str) -> None:
     settings = {"dataset": "digits", "student": "zoo", "student_network": name, "student_image_size": "32"}
-    config = from_flat(settings)
-    assert left_out(config) == []
-    assert "inplace=True" not in script(config)  # a later layer would overwrite a recorded feature
+    written = Script(from_flat(settings))
+    assert written.left_out == []
+    assert "inplace=True" not in written.text()  # a later layer would overwrite a recorded feature
 
 
 def test_derived_networks_keep_the_names_of_their_weights(execute: Execute) -> None:
