@@ -1,7 +1,7 @@
 """Comparison of divergences and of texts for a small language model, written into docs/language.md.
 
-``python -m benchmarks.language`` trains every row with five seeds, some ten minutes of one core; ``... --seeds 10``
-with more. The teacher is trained once. The seconds are of one core, for student and baseline together.
+``python -m benchmarks.language`` trains every row with ten seeds, some twenty minutes of one core; ``... --seeds 5``
+with fewer. The teacher is trained once. The seconds are of one core, for student and baseline together.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def line(title: str, tests: Sequence[Mapping[str, float]], seconds: Sequence[flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     seeds = parser.parse_args().seeds
     torch.set_num_threads(1)
     keep_freed_memory()
