@@ -114,7 +114,7 @@ def _picture(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -
     figure: go.Figure = charts.small_figure()
     networks = [network for network in networks if {X, Y} <= network.values.keys()]
     xs, ys = ([network.means[name] for network in networks] for name in (X, Y))
-    (_, right), (low, high) = _range(xs), _range(ys)
+    (left, right), (low, high) = _range(xs), _range(ys)
     pixels = HEIGHT - charts.BAR - BELOW
     shifts = charts.label_shifts([(y - low) / (high - low) for y in ys], pixels)
     for x, y, shift in zip(xs, ys, shifts, strict=True):  # below all marks
@@ -138,7 +138,7 @@ def _picture(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -
         figure.add_annotation(
             x=1, xref="paper", y=y, yshift=shift, text=name.partition(":")[0], showarrow=False, xanchor="left"
         )
-    figure.update_xaxes(title=f"{titles[X]}<br>← seeking modes · covering modes →", range=_range(xs))
+    figure.update_xaxes(title=f"{titles[X]}<br>← seeking modes · covering modes →", range=[left, right])
     figure.update_yaxes(title=f"{titles[Y]}<br>← likely text · unlikely text →", range=[low, high])
     longest = max(len(annotation.text) for annotation in figure.layout.annotations)
     figure.update_layout(margin={"t": charts.BAR, "b": BELOW, "l": 70, "r": 10 + 6 * longest})
@@ -195,22 +195,22 @@ def _buttons(row: Run, runs: FamilyRuns) -> None:
         st.progress(done / count, f"Training the other divergences: {done} of {count} runs")
         action_button("Stop", icon=":material/stop:", key="stop coverage", on_click=_stop, args=(jobs,))
         return
-    stages = pairwise((0, *SEEDS))
-    before, count = next((stage for stage in stages if not _runs(row, stage[1]).is_complete), (0, 0))
-    if not count:
+    stages = ((before, count, _runs(row, count)) for before, count in pairwise((0, *SEEDS)))
+    stage = next((stage for stage in stages if not stage[-1].is_complete), None)
+    if stage is None:
         return
-    missing = _runs(row, count)
+    before, count, some = stage
     if not before:
         action_button(
             "Train the other divergences", icon=":material/playlist_play:", key="train coverage", on_click=_start,
-            args=(row.id, count), help=f"{', '.join(missing.families)}: every one with the teacher, the data and the "
+            args=(row.id, count), help=f"{', '.join(some.families)}: every one with the teacher, the data and the "
             "number of updates of this run, in the background, about 10 seconds each.",
         )  # fmt: skip
     else:
-        runs_missing = sum(len(seeds) for seeds in missing.missing.values())
+        missing = sum(len(seeds) for seeds in some.missing.values())
         action_button(
             f"Repeat with {count - before} more seeds", icon=":material/casino:", key="repeat coverage",
-            on_click=_start, args=(row.id, count), help=f"Trains {runs_missing} runs in the background.",
+            on_click=_start, args=(row.id, count), help=f"Trains {missing} runs in the background.",
         )  # fmt: skip
 
 
