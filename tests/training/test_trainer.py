@@ -80,7 +80,10 @@ def test_alpha_0_makes_the_student_bitwise_equal_to_its_baseline(small_with: Wit
 def test_a_run_without_baseline_has_the_same_student(small_with: With) -> None:
     without, with_baseline = list(Trainer(small_with(control="false"))), list(Trainer(small_with()))
     assert set(without[-1].test) == {"teacher", "student"}
-    assert without[-1].test["student"] == with_baseline[-1].test["student"]
+    # Some processors add up the rows of a stack of two in another order than those of a single network.
+    for measure in ("accuracy", "loss", "entropy"):
+        expected = with_baseline[-1].test["student"][measure]
+        assert without[-1].test["student"][measure] == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_teacher_is_frozen_and_in_eval_mode_while_the_student_learns() -> None:
