@@ -28,7 +28,7 @@ from tools.testing.app_server import Server
 from tools.testing.waiting import wait
 from tools.testing.websocket_client import Visitor
 
-KILLS = 24  # of each form
+KILLS = 34  # of each form
 EACH = 2  # in the same run
 LONG = {"epochs": "1000"}  # since a run of seconds at least is to be disturbed at full speed
 
