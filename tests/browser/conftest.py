@@ -6,10 +6,10 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, expect, sync_playwright
 
 from tools.chromium import FLAGS, find_or_install
 from tools.testing.app_server import ROOT, ForkedProcess, Server
@@ -19,8 +19,8 @@ from tools.testing.waiting import wait
 T = TypeVar("T")
 
 SHOTS = ROOT / ".shots"  # screenshots to look at
-# Not where the start of a server is timed, which is in a process without workers.
-ForkedProcess.is_used = "PYTEST_XDIST_WORKER" in os.environ
+# Not where the start of a server and of a page is timed, which is in a process without workers.
+ForkedProcess.is_used = ARE_PAGES_REUSED = "PYTEST_XDIST_WORKER" in os.environ
 expect.set_options(timeout=60_000)  # a new server imports the engine first, on a machine that may be busy
 
 
@@ -64,27 +64,74 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def idle_pages() -> list[Page]:
+    """Pages of earlier tests, in which the scripts of the app are compiled already."""
+    return []
+
+
 @pytest.fixture
-def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens a page in a new browser context, as another visitor.
+def new_page(browser: Browser, idle_pages: list[Page]) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page in a browser context of its own, as another visitor.
 
-    An error in its scripts fails the test, and so does a request to anywhere but this machine.
+    Pages that need no other context are those of earlier tests, without what they have stored: they open the app in
+    half the processor time. An error in the scripts of a page fails the test, and so does a request to anywhere but
+    this machine.
     """
-    contexts, errors = [], []
+    pages: list[Page] = []
+    reusable: list[Page] = []
+    errors: list[str] = []
 
-    def new(width: int = 1280, height: int = 900, **options: object) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
+    def add_error(error: Error) -> None:
+        errors.append(str(error))
+
+    def add_outside(request: Request) -> None:
+        if not is_local(request.url):
+            errors.append(request.url)
+
+    def new(
+        width: int = 1280,
+        height: int = 900,
+        *,
+        color_scheme: Literal["light", "dark"] = "light",
+        reduced_motion: Literal["no-preference", "reduce"] = "no-preference",
+        is_reused: bool = ARE_PAGES_REUSED,
+        **options: Any,
+    ) -> Page:
+        is_reused = is_reused and not options
+        page = idle_pages.pop() if is_reused and idle_pages else browser.new_context(**options).new_page()
+        pages.append(page)
+        if is_reused:
+            reusable.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
         page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: None if is_local(request.url) else errors.append(request.url))
+        page.on("pageerror", add_error)
+        page.on("request", add_outside)
         return page
 
     yield new
-    for context in contexts:
-        context.close()
+    for page in pages:
+        if page in reusable and not page.is_closed():
+            page.remove_listener("pageerror", add_error)
+            page.remove_listener("request", add_outside)
+            leave(page)
+            idle_pages.append(page)
+        else:
+            page.context.close()
     assert errors == []
+
+
+def leave(page: Page) -> None:
+    """Close the app in a page, and forget what it has stored in the browser."""
+    for other in page.context.pages:
+        if other is not page:
+            other.close()
+    page.goto("about:blank")
+    session = page.context.new_cdp_session(page)
+    session.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    session.detach()
+    page.context.clear_cookies()
 
 
 def parameter(page: Page, name: str) -> str:

@@ -47,7 +47,7 @@ def test_the_link_to_a_view_is_copied_with_the_keyboard(browser: Browser, server
 def test_the_link_is_selected_where_the_browser_refuses_the_clipboard(
     server: Server, new_page: Callable[..., Page]
 ) -> None:
-    page = new_page()
+    page = new_page(is_reused=False)
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.goto(f"{server.url}/sweep?seeds=3")
     expect(page.get_by_role("button", name="Start the sweep")).to_be_visible()
